@@ -1,0 +1,21 @@
+"""Impressions -> figures: engagement, exploration and exposure, one definition each, streamed."""
+
+from recsim_env.metrics.engagement import EngagementTally
+from recsim_env.metrics.exploration import action_entropy, catalog_coverage, coverage_by_step
+from recsim_env.metrics.exposure import average_popularity, gini, lorenz_curve, tail_items, tail_share
+from recsim_env.metrics.items import ItemTally
+from recsim_env.metrics.scorecard import Scorecard
+
+__all__ = [
+    "EngagementTally",
+    "ItemTally",
+    "Scorecard",
+    "action_entropy",
+    "average_popularity",
+    "catalog_coverage",
+    "coverage_by_step",
+    "gini",
+    "lorenz_curve",
+    "tail_items",
+    "tail_share",
+]

@@ -1,0 +1,51 @@
+"""How much of the catalog a policy uses: coverage and entropy of what it shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def catalog_coverage(counts: np.ndarray) -> float:
+    """The share of the catalog that was shown at least once, in [0, 1].
+
+    coverage = #{i : counts_i > 0} / N
+
+    Args:
+        counts: [N] impressions per item, >= 0.
+
+    Source: Ge, Delgado-Battenfeld and Jannach (2010), catalog coverage. It grows with the number of
+    impressions: compare policies on the same users only.
+    """
+    return float(np.count_nonzero(counts)) / len(counts)
+
+
+def coverage_by_step(first_step: np.ndarray, num_steps: int) -> np.ndarray:
+    """[T] float64: the share of the catalog shown to anyone by session step t, over all users.
+
+    Args:
+        first_step: [N] int, the earliest step at which each item was shown; a value >= num_steps counts
+            as not shown.
+        num_steps: T.
+
+    Source: Ours, `catalog_coverage` of the impressions up to step t.
+    """
+    seen = first_step[first_step < num_steps]
+    return np.cumsum(np.bincount(seen, minlength=num_steps)) / len(first_step)
+
+
+def action_entropy(counts: np.ndarray) -> float:
+    """The Shannon entropy of the shown items, in nats: from 0 (one item takes all) to log N (all N equally).
+
+    H = - sum_i p_i log p_i,  p_i = counts_i / sum_j counts_j
+
+    Args:
+        counts: [N] impressions per item, >= 0, not all 0.
+
+    Source: Shannon (1948), sec. 6; the plug-in estimate, which is low by about (N - 1) / (2 sum counts)
+    (Miller 1955). exp(H) reads as the number of items effectively in use.
+    """
+    total = counts.sum()
+    if total <= 0:
+        raise ValueError("action_entropy needs at least one impression")
+    share = counts[counts > 0] / total
+    return float(max(0.0, -np.sum(share * np.log(share))))
