@@ -1,0 +1,197 @@
+import dataclasses
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recsim_env.event_log import COLUMNS, METADATA_KEY, EventLog
+
+NUM_ITEMS, HISTORY, SLOTS = 20, 4, 2
+
+
+def synthetic_log(num_users=30, seed=0):
+    """Sessions whose observations follow from the rows before them, written down without EventLog."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for user in range(num_users):
+        history = [(NUM_ITEMS, 0)] * HISTORY
+        last = ([NUM_ITEMS] * SLOTS, [0] * SLOTS)
+        length = int(generator.integers(1, 8))
+        for step in range(length):
+            slate = [int(item) for item in generator.choice(NUM_ITEMS, SLOTS, replace=False)]
+            events = [int(generator.choice([0, 0, 1, 3, 5, 7])) for _ in range(SLOTS)]
+            rows.append(
+                {
+                    "user_id": user * 3,
+                    "visit": 0,
+                    "step": step,
+                    "action": slate,
+                    "propensity": float(generator.uniform(0.01, 1)),
+                    "events": events,
+                    "price": [item + 0.5 for item in slate],
+                    "reward": float(sum(events)),
+                    "terminated": step == length - 1 and user % 2 == 0,
+                    "truncated": step == length - 1 and user % 2 == 1,
+                    "history_items": [item for item, _ in history],
+                    "history_events": [mask for _, mask in history],
+                    "last_slate": last[0],
+                    "last_events": last[1],
+                    "segment": user % 5,
+                    "session_step": step,
+                }
+            )
+            clicked = [(item, mask) for item, mask in zip(slate, events, strict=True) if mask & 1]
+            history = (history + clicked)[-HISTORY:]
+            last = (slate, events)
+    columns = {name: np.array([row[name] for row in rows]) for name in COLUMNS}
+    return EventLog(**columns, policy="uniform", provenance={"seed": seed, "scenario": "synthetic"})
+
+
+def test_columns_are_brought_to_their_dtypes():
+    log = synthetic_log()
+    for name, (dtype, axis) in COLUMNS.items():
+        assert getattr(log, name).dtype == dtype
+        assert getattr(log, name).ndim == (2 if axis else 1)
+    assert log.slate_size == SLOTS
+    assert log.num_users == 30
+
+
+def test_save_and_load_keep_every_value(tmp_path):
+    log = synthetic_log()
+    log.save(tmp_path / "log.parquet")
+    loaded = EventLog.load(tmp_path / "log.parquet")
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(log, name))
+        assert getattr(loaded, name).dtype == getattr(log, name).dtype
+    assert loaded.policy == "uniform"
+    assert loaded.provenance == log.provenance
+    assert [path.name for path in tmp_path.iterdir()] == ["log.parquet"]
+
+
+def test_an_empty_log_survives_the_round_trip(tmp_path):
+    log = synthetic_log()
+    columns = {name: getattr(log, name)[:0] for name in COLUMNS}
+    EventLog(**columns, policy="none").save(tmp_path / "log.parquet")
+    loaded = EventLog.load(tmp_path / "log.parquet")
+    assert len(loaded) == 0
+    assert loaded.num_users == 0
+    assert loaded.action.shape == (0, SLOTS)
+
+
+def test_the_file_is_zstd_with_fixed_size_lists(tmp_path):
+    synthetic_log().save(tmp_path / "log.parquet")
+    schema = pq.read_schema(tmp_path / "log.parquet")
+    assert schema.field("action").type == pa.list_(pa.int32(), SLOTS)
+    assert schema.field("history_events").type == pa.list_(pa.uint8(), HISTORY)
+    group = pq.ParquetFile(tmp_path / "log.parquet").metadata.row_group(0)
+    assert {group.column(index).compression for index in range(group.num_columns)} == {"ZSTD"}
+
+
+def test_observation_has_the_environments_dtypes_and_shapes():
+    observation = synthetic_log().observation(np.array([3, 1]))
+    assert all(array.dtype == np.int64 for array in observation.values())
+    assert {key: array.shape for key, array in observation.items()} == {
+        "history_items": (2, HISTORY),
+        "history_events": (2, HISTORY),
+        "last_slate": (2, SLOTS),
+        "last_events": (2, SLOTS),
+        "segment": (2,),
+        "session_step": (2, 1),
+    }
+
+
+def test_next_observation_is_the_next_rows_observation():
+    log = synthetic_log()
+    inner = np.flatnonzero(~(log.terminated | log.truncated))
+    derived, logged = log.next_observation(inner), log.observation(inner + 1)
+    assert derived.keys() == logged.keys()
+    for key in logged:
+        np.testing.assert_array_equal(derived[key], logged[key])
+        assert derived[key].dtype == np.int64
+
+
+def test_next_observation_leaves_the_log_alone():
+    log, untouched = synthetic_log(), synthetic_log()
+    log.next_observation()
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(log, name), getattr(untouched, name))
+
+
+def test_first_users_keeps_whole_sessions():
+    log = synthetic_log()
+    part = log.first_users(20)
+    assert len(part) >= 20
+    assert (part.terminated | part.truncated)[-1]
+    assert len(log.first_users(len(log))) == len(log)
+    for bad in (0, len(log) + 1):
+        with pytest.raises(ValueError, match="num_decisions"):
+            log.first_users(bad)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"reward": np.zeros(3)}, "reward: expected .* rows like user_id, got 3"),
+        ({"action": np.zeros(4)}, r"action: expected 2 axes, got shape \[4\]"),
+        ({"events": lambda log: log.events[:, :1]}, "events: expected width K = 2, got 1"),
+        ({"step": lambda log: log.step * 0}, r"\(user_id, visit, step\) must increase"),
+    ],
+    ids=["rows", "axes", "width", "order"],
+)
+def test_inconsistent_columns_are_named(change, message):
+    log = synthetic_log()
+    change = {name: value(log) if callable(value) else value for name, value in change.items()}
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(log, **change)
+
+
+def test_loading_something_else_says_what_it_is(tmp_path):
+    path = tmp_path / "log.parquet"
+    with pytest.raises(FileNotFoundError, match="is not a file"):
+        EventLog.load(path)
+    path.write_text("not a table")
+    with pytest.raises(ValueError, match="not a readable Parquet file"):
+        EventLog.load(path)
+    pq.write_table(pa.table({"a": [1]}), path)
+    with pytest.raises(ValueError, match="not an event log of recsim_env"):
+        EventLog.load(path)
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    path = tmp_path / "log.parquet"
+    synthetic_log().save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="not a readable Parquet file"):
+        EventLog.load(path)
+
+
+def test_other_schema_versions_and_missing_columns_are_refused(tmp_path):
+    path = tmp_path / "log.parquet"
+    synthetic_log().save(path)
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["price"]), path)
+    with pytest.raises(ValueError, match=r"lacks the columns \['price'\]"):
+        EventLog.load(path)
+    header = json.loads(table.schema.metadata[METADATA_KEY]) | {"schema_version": 99}
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(header)}), path)
+    with pytest.raises(ValueError, match="event log schema 99, this version reads 1"):
+        EventLog.load(path)
+
+
+def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "log.parquet"
+    log = synthetic_log()
+    log.save(path)
+    before = path.read_bytes()
+
+    def fail(table, where, **options):
+        where.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pq, "write_table", fail)
+    with pytest.raises(OSError, match="disk full"):
+        log.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
