@@ -227,10 +227,10 @@ def _from_arrow(column: pa.ChunkedArray) -> np.ndarray:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path that takes the name `path` when the block succeeds, and is removed when it fails.
+    """Yield a temporary path that becomes `path` when the block succeeds, and is removed when it fails.
 
-    A process that is killed inside the block leaves the old file, or none, under `path`, and beside it a hidden
-    file that ends in `.partial`.
+    A process that is killed inside the block leaves the old file, or none, under `path`, and beside it a
+    hidden file that ends in `.partial`.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
