@@ -1,0 +1,110 @@
+"""Intervals over training seeds: the seed is the statistical unit, never the user or the episode."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+FEW_SEEDS = 8
+NUM_RESAMPLES = 10_000
+CONFIDENCE = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean over seeds with its interval.
+
+    Attributes:
+        mean, low, high: in the units of the values; low and high are NaN for a single seed.
+        method: "bootstrap", "t", or "none" for a single seed.
+        num_seeds: how many values.
+    """
+
+    mean: float
+    low: float
+    high: float
+    method: str
+    num_seeds: int
+
+
+def expanded_level(num_seeds: int, confidence: float = CONFIDENCE) -> float:
+    """The lower tail probability at which to read the bootstrap distribution of a mean of few values.
+
+    alpha' = Phi(- sqrt(n / (n - 1)) t_{1 - alpha/2, n - 1})
+
+    The plain percentile interval is too short by the factor sqrt((n - 1) / n) and by using z for t.
+
+    Source: Hesterberg (2015), "What teachers should know about the bootstrap", expanded percentiles.
+    """
+    quantile = stats.t.ppf(0.5 + confidence / 2, num_seeds - 1)
+    return float(stats.norm.cdf(-np.sqrt(num_seeds / (num_seeds - 1)) * quantile))
+
+
+def seed_interval(
+    values: np.ndarray, generator: np.random.Generator, confidence: float = CONFIDENCE
+) -> Interval:
+    """The mean over seeds with an interval: expanded percentile bootstrap, or Student's t below 8 seeds.
+
+    A bootstrap never reaches outside the observed values: with 3 seeds its widest interval covers about 75 %
+    of the time, whatever its nominal confidence. With few seeds the t interval is the honest one.
+
+    Args:
+        values: [R] float, one value per seed, R >= 1, finite.
+        generator: source of the resamples; not advanced below 8 seeds.
+        confidence: float in (0, 1).
+
+    Source: Efron and Tibshirani (1993), ch. 13; Hesterberg (2015) for `expanded_level`; Student (1908).
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
+        raise ValueError(f"values: expected a non-empty 1-D array of finite numbers, got {values!r}")
+    num_seeds, mean = len(values), float(values.mean())
+    if num_seeds == 1:
+        return Interval(mean, float("nan"), float("nan"), "none", 1)
+    if num_seeds < FEW_SEEDS:
+        half = float(
+            stats.t.ppf(0.5 + confidence / 2, num_seeds - 1) * values.std(ddof=1) / np.sqrt(num_seeds)
+        )
+        return Interval(mean, mean - half, mean + half, "t", num_seeds)
+    rows = generator.integers(num_seeds, size=(NUM_RESAMPLES, num_seeds))
+    level = expanded_level(num_seeds, confidence)
+    low, high = np.quantile(values[rows].mean(axis=1), [level, 1 - level])
+    return Interval(mean, float(low), float(high), "bootstrap", num_seeds)
+
+
+def paired_difference(
+    values: np.ndarray, reference: np.ndarray, generator: np.random.Generator, confidence: float = CONFIDENCE
+) -> Interval:
+    """The mean over seeds of values - reference, seed by seed, with its interval.
+
+    Both were scored on the same users with the same noise, so what they share cancels.
+
+    Args:
+        values, reference: [R] float, same seeds in the same order.
+        generator, confidence: as in `seed_interval`.
+    """
+    values, reference = np.asarray(values, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if values.shape != reference.shape:
+        raise ValueError(f"reference: expected shape {values.shape} like values, got {reference.shape}")
+    return seed_interval(values - reference, generator, confidence)
+
+
+def gap_share(score: np.ndarray, floor: np.ndarray, ceiling: np.ndarray) -> np.ndarray:
+    """[R] float64: how much of the gap between two reference policies a score closes, seed by seed.
+
+    (score - floor) / (ceiling - floor): 0 is the floor (random), 1 the ceiling (the myopic oracle).
+
+    Raises:
+        ValueError: the ceiling is not above the floor.
+
+    Source: the human-normalised score of Mnih et al. (2015), with our references.
+    """
+    score, floor, ceiling = (np.asarray(array, dtype=np.float64) for array in (score, floor, ceiling))
+    gap = ceiling - floor
+    if not np.all(gap > 0):
+        first = int(np.flatnonzero(~(gap > 0))[0])
+        raise ValueError(
+            f"ceiling[{first}] = {ceiling.flat[first]} is not above floor[{first}] = {floor.flat[first]}"
+        )
+    return (score - floor) / gap
