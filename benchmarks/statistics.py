@@ -41,36 +41,57 @@ def expanded_level(num_seeds: int, confidence: float = CONFIDENCE) -> float:
     return float(stats.norm.cdf(-np.sqrt(num_seeds / (num_seeds - 1)) * quantile))
 
 
-def seed_interval(
+def seed_band(
     values: np.ndarray, generator: np.random.Generator, confidence: float = CONFIDENCE
-) -> Interval:
-    """The mean over seeds with an interval: expanded percentile bootstrap, or Student's t below 8 seeds.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """Means over seeds of several quantities, with an interval for each (pointwise).
 
-    A bootstrap never reaches outside the observed values: with 3 seeds its widest interval covers about 75 %
-    of the time, whatever its nominal confidence. With few seeds the t interval is the honest one.
+    Expanded percentile bootstrap, or Student's t below 8 seeds: a bootstrap never reaches outside the
+    observed values, so with 3 seeds its widest interval covers about 75 % of the time, whatever is asked for.
 
     Args:
-        values: [R] float, one value per seed, R >= 1, finite.
-        generator: source of the resamples; not advanced below 8 seeds.
+        values: [R, T] float, one row per seed, R >= 1, finite.
+        generator: source of the resamples of whole rows; not advanced below 8 seeds.
         confidence: float in (0, 1).
+
+    Returns:
+        (mean, low, high: [T] float64; method as in `Interval`); low and high are NaN for a single seed.
 
     Source: Efron and Tibshirani (1993), ch. 13; Hesterberg (2015) for `expanded_level`; Student (1908).
     """
     values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
-        raise ValueError(f"values: expected a non-empty 1-D array of finite numbers, got {values!r}")
-    num_seeds, mean = len(values), float(values.mean())
+    if values.ndim != 2 or len(values) == 0 or not np.isfinite(values).all():
+        raise ValueError(f"values: expected a non-empty [R, T] array of finite numbers, got {values!r}")
+    num_seeds, mean = len(values), values.mean(axis=0)
     if num_seeds == 1:
-        return Interval(mean, float("nan"), float("nan"), "none", 1)
+        missing = np.full_like(mean, np.nan)
+        return mean, missing, missing, "none"
     if num_seeds < FEW_SEEDS:
-        half = float(
-            stats.t.ppf(0.5 + confidence / 2, num_seeds - 1) * values.std(ddof=1) / np.sqrt(num_seeds)
-        )
-        return Interval(mean, mean - half, mean + half, "t", num_seeds)
+        half = stats.t.ppf(0.5 + confidence / 2, num_seeds - 1) * stats.sem(values, axis=0)
+        return mean, mean - half, mean + half, "t"
     rows = generator.integers(num_seeds, size=(NUM_RESAMPLES, num_seeds))
+    weight = np.zeros((NUM_RESAMPLES, num_seeds))
+    np.add.at(weight, (np.arange(NUM_RESAMPLES)[:, None], rows), 1.0 / num_seeds)
     level = expanded_level(num_seeds, confidence)
-    low, high = np.quantile(values[rows].mean(axis=1), [level, 1 - level])
-    return Interval(mean, float(low), float(high), "bootstrap", num_seeds)
+    # Resampling deviations, not values, keeps equal values an exact point.
+    low, high = np.quantile(weight @ (values - mean), [level, 1 - level], axis=0)
+    return mean, mean + low, mean + high, "bootstrap"
+
+
+def seed_interval(
+    values: np.ndarray, generator: np.random.Generator, confidence: float = CONFIDENCE
+) -> Interval:
+    """The mean over seeds of one quantity with its interval; see `seed_band`.
+
+    Args:
+        values: [R] float, one value per seed.
+        generator, confidence: as in `seed_band`.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1:
+        raise ValueError(f"values: expected a 1-D array of finite numbers, got shape {values.shape}")
+    mean, low, high, method = seed_band(values[:, None], generator, confidence)
+    return Interval(float(mean[0]), float(low[0]), float(high[0]), method, len(values))
 
 
 def paired_difference(
