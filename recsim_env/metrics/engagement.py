@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from recsim_env.records import Event
+
 if TYPE_CHECKING:
     from recsim_env.rollout import Impressions
-
-CLICK, LIKE, PURCHASE = 1, 2, 4
 
 
 class EngagementTally:
@@ -33,9 +33,9 @@ class EngagementTally:
         """Add one batch of decisions; rows may come in any order and from any number of users."""
         self.num_users += int(np.count_nonzero(batch.terminated | batch.truncated))
         self.num_decisions += len(batch.step)
-        self.num_clicks += int(np.count_nonzero(batch.events & CLICK))
-        self.num_likes += int(np.count_nonzero(batch.events & LIKE))
-        self.num_purchases += int(np.count_nonzero(batch.events & PURCHASE))
+        self.num_clicks += int(np.count_nonzero(batch.events & Event.CLICK))
+        self.num_likes += int(np.count_nonzero(batch.events & Event.LIKE))
+        self.num_purchases += int(np.count_nonzero(batch.events & Event.PURCHASE))
         self.revenue += float(batch.revenue.sum())
         if len(batch.step):
             self._grow(int(batch.step.max()) + 1)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsim_env.event_log.files import replacing
+from recsim_env.records import Event
+
 SCHEMA_VERSION = 1
 METADATA_KEY = b"recsim_env.event_log"
-CLICK = 1
 
 COLUMNS: dict[str, tuple[type, str]] = {
     "user_id": (np.int64, ""),
@@ -136,7 +136,7 @@ class EventLog:
         events = self.events[rows].astype(np.int64)
         items, masks = observation["history_items"], observation["history_events"]
         for position in range(self.slate_size):
-            clicked = (events[:, position] & CLICK) > 0
+            clicked = (events[:, position] & Event.CLICK) > 0
             items[clicked] = np.column_stack([items[clicked, 1:], action[clicked, position]])
             masks[clicked] = np.column_stack([masks[clicked, 1:], events[clicked, position]])
         return {
@@ -223,21 +223,3 @@ def _from_arrow(column: pa.ChunkedArray) -> np.ndarray:
     flat = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     empty = np.zeros(0, dtype=column.type.value_type.to_pandas_dtype())
     return np.concatenate([empty, *flat]).reshape(-1, column.type.list_size)
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` when the block succeeds, and is removed when it fails.
-
-    A process that is killed inside the block leaves the old file, or none, under `path`, and beside it a
-    hidden file that ends in `.partial`.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
