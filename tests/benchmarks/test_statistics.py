@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.statistics import expanded_level, gap_share, paired_difference, seed_interval
+from benchmarks.statistics import expanded_level, gap_share, paired_difference, seed_band, seed_interval
 
 
 def test_few_seeds_get_students_interval():
@@ -50,6 +50,16 @@ def test_equal_values_give_a_point():
     for num_seeds in (3, 10):
         interval = seed_interval(np.full(num_seeds, 2.5), np.random.default_rng(0))
         assert interval[:3] == (2.5, 2.5, 2.5)
+
+
+@pytest.mark.parametrize("num_seeds", [3, 12])
+def test_a_band_is_an_interval_at_every_point(num_seeds):
+    values = np.random.default_rng(8).normal(size=(num_seeds, 5))
+    mean, low, high, method = seed_band(values, np.random.default_rng(9))
+    for point in range(5):
+        interval = seed_interval(values[:, point], np.random.default_rng(9))
+        assert interval[:3] == pytest.approx((mean[point], low[point], high[point]))
+        assert interval.method == method
 
 
 def test_one_seed_has_no_interval():

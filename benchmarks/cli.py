@@ -1,0 +1,191 @@
+"""The command line: `recsim-env`, the same as `python -m benchmarks`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.choices import check_agents_package
+from benchmarks.errors import UsageError
+from benchmarks.workers import TasksFailedError, default_jobs
+
+WIDTH_WITHOUT_TERMINAL = 130
+
+app = typer.Typer(
+    name="recsim-env",
+    help="Simulated users for reinforcement learning in recommendation: compare agents, see how they learn "
+    "from logs, and measure the simulator's speed.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+Scenario = Annotated[
+    str, typer.Option(help="Environment id: Storefront-v0, StorefrontSlate-v0, Memoryless-v0.", metavar="ID")
+]
+Agents = Annotated[
+    str | None,
+    typer.Option(
+        help="Comma-separated agents, such as dqn,sqn,ips. Default: all that can act in the scenario. "
+        "Random, popular, the logging policy and the myopic oracle always take part: they are what scores "
+        "are read against.",
+        metavar="A,B,C",
+        show_default=False,
+    ),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        help="How many training seeds. Default: 3 with --quick, 10 with --full.",
+        min=1,
+        max=100,
+        show_default=False,
+    ),
+]
+FirstSeed = Annotated[
+    int,
+    typer.Option(help="First training seed. Reported figures use 0 to 99; tune on 1000 and above.", min=0),
+]
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full/--quick",
+        help="Quick: under 5 minutes on 2 cores. Full: more seeds, data and users, for figures to report.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(help="Processes at a time. Default: one per core.", min=1, show_default=False),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Drop results of other settings that the folder holds.")
+]
+JsonPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", help="Also write what is printed to this file, as machine-readable rows.", metavar="PATH"
+    ),
+]
+
+
+Out = Annotated[
+    Path,
+    typer.Option(help="Folder for results. A run that was cut resumes from what it holds.", metavar="DIR"),
+]
+
+
+@app.command()
+def compare(
+    scenario: Scenario = "Storefront-v0",
+    agents: Agents = None,
+    seeds: Seeds = None,
+    full: Full = False,
+    out: Out = Path("results/compare"),
+    jobs: Jobs = None,
+    json: JsonPath = None,
+    overwrite: Overwrite = False,
+    first_seed: FirstSeed = 0,
+) -> None:
+    """Compare agents on the same held-out users: cumulative reward, exploration, long-tail exposure.
+
+    Every training seed collects its own log with the logging policy, trains every agent (offline
+    learners on that log, online learners on live users), and lets all of them serve the same held-out
+    users with the same luck. Prints two tables and writes per_seed.csv, summary.json and three figures.
+    """
+    with _plain_errors():
+        check_agents_package()
+        from benchmarks.compare import compare as run
+
+        run(
+            scenario=scenario,
+            agents=agents,
+            num_seeds=seeds,
+            first_seed=first_seed,
+            preset="full" if full else "quick",
+            out=out,
+            jobs=jobs or default_jobs(),
+            overwrite=overwrite,
+            json_path=json,
+            console=_console(),
+        )
+
+
+@app.command("learning-curve")
+def learning_curve(
+    scenario: Scenario = "Storefront-v0",
+    agents: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated offline learners. Default: all.", metavar="A,B", show_default=False
+        ),
+    ] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated numbers of decisions in the log. Default: 20k,200k,2m.",
+            metavar="N,N",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many training seeds.", min=1, max=100)] = 3,
+    out: Out = Path("results/learning-curve"),
+    jobs: Jobs = None,
+    json: JsonPath = None,
+    overwrite: Overwrite = False,
+    first_seed: FirstSeed = 0,
+) -> None:
+    """Show how much offline learners gain from longer logs of the same logging policy.
+
+    A score is the share of the gap between random items and the myopic oracle that a learner closes on
+    held-out users. Prints a table and writes per_seed.csv, summary.json and a figure.
+    """
+    with _plain_errors():
+        check_agents_package()
+        from benchmarks.learning_curve import learning_curve as run
+
+        run(
+            scenario=scenario,
+            agents=agents,
+            sizes=sizes,
+            num_seeds=seeds,
+            first_seed=first_seed,
+            out=out,
+            jobs=jobs or default_jobs(),
+            overwrite=overwrite,
+            json_path=json,
+            console=_console(),
+        )
+
+
+def _console() -> Console:
+    """Standard output; wide tables stay whole where there is no terminal to fit."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Mistakes, failed tasks and interrupts become one message on standard error and an exit status."""
+    errors = Console(stderr=True)
+    try:
+        yield
+    except UsageError as error:
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except TasksFailedError as error:
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("stopped; the same command resumes what is missing", style="yellow")
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="recsim-env")

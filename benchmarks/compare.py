@@ -1,0 +1,139 @@
+"""`recsim-env compare`: all agents on the same held-out users; run, then report from the saved results."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.choices import check_file, find_agents, find_scenario
+from benchmarks.experiment import HELD_OUT_SEED, Experiment, make_env, score_agent
+from benchmarks.figures import draw_figures
+from benchmarks.progress import RunProgress
+from benchmarks.provenance import code_hash, provenance
+from benchmarks.summary import seed_rows, summary_curves, summary_rows
+from benchmarks.tables import comparison_tables
+from benchmarks.tasks import Task, TaskFolder, write_json
+from benchmarks.workers import run_tasks
+from recsim_env.event_log import replacing
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How long a comparison is; see `Experiment` for the fields."""
+
+    num_seeds: int
+    log_decisions: int
+    online_decisions: int
+    online_users: int
+    eval_users: int
+
+
+PRESETS = {
+    "quick": Preset(3, 100_000, 100_000, 64, 2_000),
+    "full": Preset(10, 400_000, 1_000_000, 64, 10_000),
+}
+
+
+def compare(
+    *,
+    scenario: str,
+    agents: str | None,
+    num_seeds: int | None,
+    first_seed: int,
+    preset: str,
+    out: Path,
+    jobs: int,
+    overwrite: bool,
+    json_path: Path | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
+    check_file(json_path)
+    size = PRESETS[preset]
+    seeds = list(range(first_seed, first_seed + (num_seeds or size.num_seeds)))
+    experiment = Experiment(
+        find_scenario(scenario), size.log_decisions, size.online_decisions, size.online_users, size.eval_users
+    )
+    config = world_config(experiment.scenario)
+    names = find_agents(agents, config)
+    folder = TaskFolder(out, run_settings("compare", experiment, config, preset=preset), overwrite)
+    tasks = [
+        Task(task_name(name, seed), score_agent, {"experiment": experiment, "agent": name, "seed": seed})
+        for seed in seeds
+        for name in sorted(names, key=lambda name: name not in experiment.learners)
+    ]
+    done = sum(folder.has(task.name) for task in tasks)
+    with RunProgress(console, "compare", len(tasks), done) as display:
+        run_tasks(tasks, folder, jobs, display)
+    summary = report(folder, names, seeds)
+    console.print(comparison_tables(summary))
+    console.print(f"Tables, figures and settings: {out}", style="bold")
+    if json_path is not None:
+        write_rows(json_path, "compare", summary["rows"])
+    return summary
+
+
+def report(folder: TaskFolder, agents: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
+    """Write `per_seed.csv`, `summary.json` and the figures from saved results; returns the summary."""
+    scores = {agent: [folder.result(task_name(agent, seed)) for seed in seeds] for agent in agents}
+    write_csv(folder.folder / "per_seed.csv", seed_rows(scores, seeds))
+    summary = {
+        "command": "compare",
+        "settings": folder.settings,
+        "provenance": provenance(),
+        "agents": list(agents),
+        "seeds": list(seeds),
+        "rows": summary_rows(scores),
+        "curves": summary_curves(scores),
+    }
+    path = folder.folder / "summary.json"
+    write_json(path, summary)
+    saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    draw_figures(saved, folder.folder)
+    return saved
+
+
+def world_config(scenario: str) -> Any:
+    """The config of a scenario's world."""
+    env = make_env(scenario, 1, HELD_OUT_SEED)
+    config = env.unwrapped.world.config  # type: ignore[attr-defined]
+    env.close()
+    return config
+
+
+def run_settings(command: str, experiment: Experiment, config: Any, **more: Any) -> dict[str, Any]:
+    """All that results depend on, except which agents and seeds are run."""
+    return {
+        "command": command,
+        **more,
+        **asdict(experiment),
+        "num_items": config.catalog.num_items,
+        "held_out_seed": HELD_OUT_SEED,
+        "world": json.loads(config.to_json()),
+        "stream_version": provenance()["stream_version"],
+        "code": code_hash(),
+    }
+
+
+def task_name(agent: str, seed: int) -> str:
+    """File stem of a result."""
+    return f"{agent}-seed-{seed}"
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same keys as CSV, in one move."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_rows(path: Path, command: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What a command printed, as machine-readable rows with their provenance."""
+    write_json(path, {"command": command, "provenance": provenance(), "rows": list(rows)})

@@ -1,0 +1,81 @@
+"""The table and the figure of `learning-curve`, made from its saved summary alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.labels import label_right
+from benchmarks.style import display_name, figure, look_of
+from benchmarks.summary import CEILING, FLOOR
+from benchmarks.tables import REWARD_COLUMNS, cell, interval_name
+
+REWARD, SHARE = REWARD_COLUMNS[:2]
+
+
+def curve_table(summary: Mapping[str, Any]) -> RenderableType:
+    """Reward and share of the gap, learner by learner and size by size."""
+    rows = {(row["agent"], row["log_decisions"], row["quantity"]): row for row in summary["rows"]}
+    title = f"Offline learners by log size on {summary['settings']['scenario']}"
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("agent")
+    table.add_column("decisions in the log", justify="right")
+    for column in (REWARD, SHARE):
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for agent in summary["agents"]:
+        for size in summary["sizes"]:
+            cells = [cell(rows[agent, size, column.quantity], column) for column in (REWARD, SHARE)]
+            table.add_row(display_name(agent), f"{size:,}", *cells)
+        table.add_section()
+    logging = [cell(rows["logging", None, column.quantity], column) for column in (REWARD, SHARE)]
+    table.add_row(display_name("logging"), "-", *logging)
+    note = (
+        f"{len(summary['seeds'])} training seeds, each with its own logs and "
+        f"{summary['settings']['eval_users']:,} held-out users. "
+        f"In brackets: {interval_name(summary['rows'])}. "
+        f"Gap: {display_name(FLOOR)} is 0 %, the {display_name(CEILING)} 100 %."
+    )
+    return Group(table, Text(note, style="dim"))
+
+
+def draw_learning_curve(summary: Mapping[str, Any], folder: Path) -> Path:
+    """Share of the gap against log size, one line per learner; writes PNG and SVG, returns the PNG's path."""
+    rows = [row for row in summary["rows"] if row["quantity"] == "gap_share"]
+    sizes, agents = summary["sizes"], list(summary["agents"])
+    with figure(folder, "learning_curve", figsize=(6.6, 4.2)) as (_, axes):
+        labels = []
+        for place, agent in enumerate(agents):
+            look = look_of(agent, agents)
+            mine = [row for row in rows if row["agent"] == agent]
+            shift = 1.03 ** (place - (len(agents) - 1) / 2)
+            where = [row["log_decisions"] * shift for row in mine]
+            means = [row["mean"] for row in mine]
+            axes.plot(where, means, color=look.colour, ls=look.dash, marker=look.marker)
+            for x, row in zip(where, mine, strict=True):
+                if row["low"] is not None:
+                    axes.plot([x, x], [row["low"], row["high"]], color=look.colour, lw=1.4)
+            labels.append((means[-1], f"{display_name(agent)}  {100 * means[-1]:.0f} %", look.colour))
+        logging = next(row for row in rows if row["agent"] == "logging")
+        look = look_of("logging", agents)
+        axes.axhline(logging["mean"], color=look.colour, ls=look.dash, lw=1.2)
+        if logging["low"] is not None:
+            axes.axhspan(logging["low"], logging["high"], color=look.colour, alpha=0.12, lw=0)
+        labels.append((logging["mean"], f"logging policy  {100 * logging['mean']:.0f} %", look.colour))
+        axes.set_xscale("log")
+        axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
+        axes.set_xticks(sizes)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xlabel("decisions in the log")
+        axes.set_ylabel("gap closed, random to myopic oracle")
+        axes.set_title(f"Learning from logs · {summary['settings']['scenario'].split('/')[-1]}")
+        label_right(axes, labels)
+    return folder / "learning_curve.png"

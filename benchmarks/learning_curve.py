@@ -1,0 +1,169 @@
+"""`recsim-env learning-curve`: offline learners against the length of the log they learn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.choices import check_file, find_agents, find_scenario
+from benchmarks.compare import run_settings, task_name, world_config, write_csv, write_rows
+from benchmarks.curve_report import curve_table, draw_learning_curve
+from benchmarks.errors import UsageError
+from benchmarks.experiment import Experiment, score_agent
+from benchmarks.progress import RunProgress
+from benchmarks.provenance import provenance
+from benchmarks.statistics import gap_share, seed_interval
+from benchmarks.summary import CEILING, FLOOR, RESAMPLING_SEED, metric_values
+from benchmarks.tasks import Task, TaskFolder, write_json
+from benchmarks.workers import run_tasks
+
+DEFAULT_SIZES = (20_000, 200_000, 2_000_000)
+EVAL_USERS = 5_000
+FIXED = (FLOOR, CEILING, "logging")
+"""Policies whose score does not depend on a log: the ends of the gap, and the policy that wrote the logs."""
+
+
+def learning_curve(
+    *,
+    scenario: str,
+    agents: str | None,
+    sizes: str | None,
+    num_seeds: int,
+    first_seed: int,
+    out: Path,
+    jobs: int,
+    overwrite: bool,
+    json_path: Path | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
+    check_file(json_path)
+    lengths = parse_sizes(sizes)
+    seeds = list(range(first_seed, first_seed + num_seeds))
+    experiment = Experiment(find_scenario(scenario), max(lengths), 1, 1, EVAL_USERS)
+    config = world_config(experiment.scenario)
+    learners = find_learners(agents, config)
+    settings = run_settings("learning-curve", replace(experiment, log_decisions=0), config)
+    folder = TaskFolder(out, settings, overwrite)
+    tasks = [
+        Task(
+            name,
+            score_agent,
+            {"experiment": replace(experiment, log_decisions=length), "agent": agent, "seed": seed},
+        )
+        for length in sorted(lengths, reverse=True)
+        for agent in learners
+        for seed in seeds
+        for name in [sized_name(agent, length, seed)]
+    ]
+    tasks += [
+        Task(task_name(agent, seed), score_agent, {"experiment": experiment, "agent": agent, "seed": seed})
+        for agent in FIXED
+        for seed in seeds
+    ]
+    done = sum(folder.has(task.name) for task in tasks)
+    with RunProgress(console, "learning-curve", len(tasks), done) as display:
+        run_tasks(tasks, folder, jobs, display)
+    summary = report(folder, learners, lengths, seeds)
+    console.print(curve_table(summary))
+    console.print(f"Table, figure and settings: {out}", style="bold")
+    if json_path is not None:
+        write_rows(json_path, "learning-curve", summary["rows"])
+    return summary
+
+
+def report(
+    folder: TaskFolder, learners: Sequence[str], lengths: Sequence[int], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """Write `per_seed.csv`, `summary.json` and the figure from saved results; returns the summary."""
+    fixed = {agent: _reward(folder, [task_name(agent, seed) for seed in seeds]) for agent in FIXED}
+    rows: list[dict[str, Any]] = []
+    per_seed: list[dict[str, Any]] = []
+    cases = [(agent, length) for agent in learners for length in sorted(lengths)]
+    for agent, length in [*cases, ("logging", None)]:
+        reward = fixed["logging"]
+        if length is not None:
+            reward = _reward(folder, [sized_name(agent, length, seed) for seed in seeds])
+        share = gap_share(reward, fixed[FLOOR], fixed[CEILING])
+        for quantity, values in (("reward_per_user", reward), ("gap_share", share)):
+            rows.append(_row(agent, length, quantity, values))
+        per_seed += [
+            {
+                "agent": agent,
+                "log_decisions": length,
+                "seed": seed,
+                "reward_per_user": value,
+                "gap_share": closed,
+            }
+            for seed, value, closed in zip(seeds, reward.tolist(), share.tolist(), strict=True)
+        ]
+    write_csv(folder.folder / "per_seed.csv", per_seed)
+    summary = {
+        "command": "learning-curve",
+        "settings": folder.settings,
+        "provenance": provenance(),
+        "agents": list(learners),
+        "sizes": sorted(lengths),
+        "seeds": list(seeds),
+        "rows": rows,
+    }
+    path = folder.folder / "summary.json"
+    write_json(path, summary)
+    saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    draw_learning_curve(saved, folder.folder)
+    return saved
+
+
+def _reward(folder: TaskFolder, names: Sequence[str]) -> np.ndarray:
+    return metric_values([folder.result(name) for name in names], "reward_per_user")
+
+
+def _row(agent: str, length: int | None, quantity: str, values: np.ndarray) -> dict[str, Any]:
+    interval = seed_interval(values, np.random.default_rng(RESAMPLING_SEED))
+    numbers = {key: None if value != value else value for key, value in interval._asdict().items()}
+    return {"agent": agent, "log_decisions": length, "quantity": quantity, **numbers}
+
+
+def parse_sizes(text: str | None) -> list[int]:
+    """Log lengths from a comma-separated list; k and m stand for a thousand and a million."""
+    if text is None:
+        return list(DEFAULT_SIZES)
+    sizes = []
+    for part in text.lower().replace("_", "").split(","):
+        unit = {"k": 1_000, "m": 1_000_000}.get(part.strip()[-1:], 1)
+        digits = part.strip().rstrip("km")
+        try:
+            size = int(float(digits) * unit)
+        except ValueError:
+            size = 0
+        if size < 1_000:
+            raise UsageError(
+                f"--sizes: expected numbers from 1000 on, such as 20k,200k,2m, got {part.strip()!r}"
+            )
+        sizes.append(size)
+    return sorted(set(sizes))
+
+
+def find_learners(names: str | None, config: Any) -> list[str]:
+    """The offline learners asked for; all of them by default."""
+    from agents import OFFLINE
+
+    if names is None:
+        return list(OFFLINE)
+    asked = {part.strip() for part in names.split(",")}
+    chosen = [name for name in find_agents(names, config) if name in asked]
+    for name in chosen:
+        if name not in OFFLINE:
+            raise UsageError(f"agent {name!r} does not learn from logs; those that do: {', '.join(OFFLINE)}")
+    return chosen
+
+
+def sized_name(agent: str, length: int, seed: int) -> str:
+    """File stem of a learner's result."""
+    return f"{agent}-log-{length}-seed-{seed}"

@@ -1,0 +1,114 @@
+"""What `compare` and `learning-curve` print, made from saved rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.style import display_name
+from benchmarks.summary import CEILING, FLOOR, lookup
+
+
+class Column(NamedTuple):
+    """Heading, quantity in the rows, how a number is written, and whether its interval is shown."""
+
+    heading: str
+    quantity: str
+    write: Callable[[float], str]
+    interval: bool = True
+
+
+def _decimals(digits: int) -> Callable[[float], str]:
+    return lambda value: f"{value:,.{digits}f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+REWARD_COLUMNS = (
+    Column("reward per user", "reward_per_user", _decimals(2)),
+    Column("gap closed", "gap_share", _percent),
+    Column("minus logging policy", "reward_minus_logging", _signed),
+    Column("minus popular", "reward_minus_popular", _signed),
+    Column("session", "session_length", _decimals(1), interval=False),
+)
+
+CATALOG_COLUMNS = (
+    Column("coverage", "catalog_coverage", _percent),
+    Column("entropy, nats", "action_entropy", _decimals(2)),
+    Column("exposure Gini", "exposure_gini", _decimals(2)),
+    Column("tail share", "tail_share", _percent),
+    Column("popularity", "average_popularity", _decimals(2), interval=False),
+)
+
+
+def comparison_tables(summary: Mapping[str, Any]) -> RenderableType:
+    """Both tables of a comparison and what a reader must know of them."""
+    rows = lookup(summary["rows"])
+    agents = sorted(summary["agents"], key=lambda agent: -rows[agent, "reward_per_user"]["mean"])
+    settings = summary["settings"]
+    scenario = settings["scenario"]
+    return Group(
+        _table(f"Reward on held-out users of {scenario}", REWARD_COLUMNS, agents, rows),
+        _table("Exploration and exposure", CATALOG_COLUMNS, agents, rows),
+        Text(notes(summary), style="dim"),
+    )
+
+
+def notes(summary: Mapping[str, Any]) -> str:
+    """How to read the tables, in a few lines."""
+    settings, seeds = summary["settings"], summary["seeds"]
+    return (
+        f"{_count(len(seeds), 'training seed')}; each has its own log, initialisation and "
+        f"{settings['eval_users']:,} held-out users; all agents meet the same users with the same luck.\n"
+        f"In brackets: {interval_name(summary['rows'])}. "
+        f"Gap: {display_name(FLOOR)} is 0 %, the {display_name(CEILING)} 100 %. "
+        "Differences are paired by seed.\n"
+        f"Learners from logs had {settings['log_decisions']:,} decisions of the logging policy, "
+        f"online learners {settings['online_decisions']:,} of their own.\n"
+        "Popularity: mean base popularity of what was shown, 1 for showing all items equally. "
+        "Tail: the items outside the head that draws 80 % of base popularity."
+    )
+
+
+def interval_name(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the intervals of these rows are, in words."""
+    names = {
+        "bootstrap": "95 % bootstrap interval over seeds",
+        "t": "95 % t interval over seeds (too few seeds for a bootstrap)",
+        "none": "nothing, since one seed has no interval",
+    }
+    return names[rows[0]["method"]]
+
+
+def _table(title: str, columns: Sequence[Column], agents: Sequence[str], rows: Any) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("agent")
+    for column in columns:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    for agent in agents:
+        table.add_row(display_name(agent), *(cell(rows.get((agent, c.quantity)), c) for c in columns))
+    return table
+
+
+def cell(row: Mapping[str, Any] | None, column: Column) -> str:
+    """A number, with its interval in brackets where it has one; a dash where the quantity makes no sense."""
+    if row is None:
+        return "-"
+    text = column.write(row["mean"])
+    if column.interval and row["low"] is not None:
+        text += f" [{column.write(row['low'])}, {column.write(row['high'])}]"
+    return text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
