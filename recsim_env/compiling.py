@@ -1,0 +1,114 @@
+"""How the simulator's scalar functions are compiled: Numba, cached on disk, never stale.
+
+With ``NUMBA_DISABLE_JIT=1`` in the environment every function stays plain Python, steppable in a debugger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
+from numba.extending import intrinsic
+from numba.np import arrayobj
+
+PACKAGE = Path(__file__).parent
+CACHE_LINE = 64  # bytes
+
+
+def _source_fingerprint() -> str:
+    """SHA-256 over every source that can reach compiled code."""
+    digest = hashlib.sha256()
+    for path in sorted([*PACKAGE.glob("*.py"), *(PACKAGE / "kernel").glob("*.py")]):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+_FINGERPRINT = _source_fingerprint()
+
+
+class _FreshCache(FunctionCache):
+    """Numba's on-disk cache, which also notices edits to functions that the cached one calls in other files."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), _FINGERPRINT)
+
+
+def compiled(
+    function: Callable[..., Any] | None = None, *, parallel: bool = False, inline: bool = False
+) -> Any:
+    """Compile a function in nopython mode, without fast-math: bits must not depend on inlining.
+
+    Compiled functions only read and write arrays that their caller holds, so they do without reference counts, whose atomic
+    updates would cost more than a user's step.
+
+    Args:
+        function: the function, when used as a bare decorator.
+        parallel: whether ``numba.prange`` loops run on several threads.
+        inline: whether LLVM must inline it, so that loops over it vectorise.
+    """
+
+    def decorate(python_function: Callable[..., Any]) -> Any:
+        dispatcher = numba.njit(
+            error_model="numpy", nogil=True, parallel=parallel, forceinline=inline, _nrt=False
+        )(python_function)
+        if isinstance(dispatcher, Dispatcher):  # a plain function when the compiler is switched off
+            dispatcher._cache = _FreshCache(python_function)
+        return dispatcher
+
+    return decorate if function is None else decorate(function)
+
+
+def specialise(function: Any, arguments: Sequence[Any]) -> Callable[..., Any]:
+    """The machine code of a compiled function for the types of these arguments, as a callable.
+
+    Calling it skips Numba's look-up of the types, which costs several times one user's step; arguments of other types must not be
+    passed.
+    """
+    if not isinstance(function, Dispatcher):
+        return function
+    signature = tuple(function.typeof_pyval(argument) for argument in arguments)
+    function.compile(signature)
+    return function.overloads[signature].entry_point
+
+
+@intrinsic
+def _prefetch_record(typing_context: Any, array: Any, index: Any) -> Any:
+    """Emit two cache-line prefetches for ``array[index]``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        struct = arrayobj.make_array(signature.args[0])(context, builder, arguments[0])
+        record = cgutils.get_item_pointer(
+            context, builder, signature.args[0], struct, [arguments[1]], wraparound=False
+        )
+        byte_pointer = ir.IntType(8).as_pointer()
+        word = ir.IntType(32)
+        prefetch = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte_pointer], ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word])
+        )
+        start = builder.bitcast(record, byte_pointer)
+        for line in range(2):
+            address = builder.gep(start, [ir.Constant(ir.IntType(64), line * CACHE_LINE)])
+            builder.call(prefetch, [address, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+@compiled
+def _prefetch_compiled(array: Any, index: Any) -> None:
+    _prefetch_record(array, index)
+
+
+def _prefetch_nothing(array: Any, index: Any) -> None:
+    """Without the compiler there is nothing to fetch ahead of."""
+
+
+prefetch = _prefetch_nothing if numba.config.DISABLE_JIT else _prefetch_compiled

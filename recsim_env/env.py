@@ -1,0 +1,217 @@
+"""The single environment: the batch-of-one view of a world. No dynamics here."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from recsim_env.compiling import specialise
+from recsim_env.interface import (
+    TRUTH_INFO,
+    Duplicates,
+    action_space,
+    check_duplicates,
+    check_options,
+    observation_space,
+    stream_seed,
+)
+from recsim_env.kernel.drivers import reset_serial, step_serial
+from recsim_env.records import OUTCOME, ObservationArrays, Records
+from recsim_env.rollout import check_slates, check_user_ids
+from recsim_env.scenarios import world_config
+from recsim_env.world import World
+
+Observation = dict[str, Any]
+Info = dict[str, Any]
+
+OPTIONS = ("user_id", "visit")
+_REVENUE, _EXPECTED, _CLICKS, _LIKES, _PURCHASES = (
+    OUTCOME.names.index(name) for name in ("revenue", "expected_reward", "clicks", "likes", "purchases")
+)
+_REWARD, _TERMINATED = OUTCOME.names.index("reward"), OUTCOME.names.index("terminated")
+
+
+class RecommenderEnv(gymnasium.Env[Observation, Any]):
+    """
+    ## Description
+    The agent recommends, a simulated user answers: looks down the slate, clicks, likes, buys, tires of topics, drifts in interest,
+    loses patience and leaves. One episode is one user's session. Every transition is stochastic, every probability is known
+    (``recsim_env.truth``), every reward weight is the modeller's.
+
+    ## Action Space
+    ``Discrete(N)``, the item to show, when the slate has one position; otherwise ``SlateSpace(N, (K,))``, a ``MultiDiscrete`` of K distinct items,
+    the first at the top. What a repeated item does is the argument ``duplicates``.
+
+    ## Observation Space
+    A ``Dict`` with what a platform would see of one user; N stands for "no item", events are bit masks (1 click, 2 like, 4 purchase):
+
+    | Key | Space | Meaning |
+    | --- | --- | --- |
+    | history_items | Box(0, N, (H,), int64) | the latest H items the user interacted with, the latest last, padded in front |
+    | history_events | Box(0, 7, (H,), int64) | what the user did with each |
+    | last_slate | Box(0, N, (K,), int64) | what was shown at the previous step |
+    | last_events | Box(0, 7, (K,), int64) | what the user did with each; 0 is no click |
+    | segment | Discrete(S) | the user's observable segment |
+    | session_step | Box(0, 2^24 - 1, (1,), int64) | decisions taken so far in this session |
+
+    ## Rewards
+    ``click * clicks + like * likes + purchase * sum of price^price_exponent`` over the step's events, with the weights of ``RewardConfig``
+    (0.2, 0.5, 1.0 and exponent 0 by default). The components are always in the info: ``clicks``, ``likes``, ``purchases``, ``revenue``.
+
+    ## Starting State
+    ``reset(seed=s)`` selects the population and its luck and starts with user 0; each further ``reset()`` serves the next user.
+    ``reset(options={"user_id": u, "visit": v})`` serves a chosen user (visit 0 by default) and leaves that order alone. Most users bring a history of items that they
+    found on their own; some arrive cold. The catalog does not depend on the seed.
+
+    ## Episode End
+    Terminated: the user's patience is spent. Truncated: never by the environment itself; ``gymnasium.make`` adds the scenario's horizon.
+
+    ## Arguments
+    * ``scenario``: name of the world (set by the id).
+    * ``expected_reward``: put the exact expected reward of the chosen action, given the hidden state, into the info.
+    * ``duplicates``: ``"error"`` refuses a slate that repeats an item; ``"ignore"`` shows the repeat as a blank position.
+    * ``world``: a ready ``World`` to share instead of a scenario.
+    * any section or size of ``WorldConfig`` by name, such as ``reward={"purchase": 2.0}`` or ``slate_size=5``.
+
+    ```python
+    env = gymnasium.make("recsim_env/Storefront-v0", reward={"purchase": 2.0})
+    ```
+
+    ## References
+    The docstrings of ``recsim_env/kernel`` name the source of each equation.
+
+    ## Version History
+    * v0: initial version.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+
+    def __init__(
+        self,
+        scenario: str = "Storefront-v0",
+        *,
+        expected_reward: bool = False,
+        duplicates: Duplicates = "error",
+        world: World | None = None,
+        render_mode: None = None,
+        **overrides: Any,
+    ) -> None:
+        self._allow_repeats = check_duplicates(duplicates)
+        if world is not None and overrides:
+            raise ValueError(f"world: expected no overrides beside a ready world, got {sorted(overrides)}")
+        self.world = World(world_config(scenario, overrides)) if world is None else world
+        self.observation_space = observation_space(self.world.config)
+        self.action_space = action_space(self.world.config)
+        self.render_mode = render_mode
+        self.expected_reward = bool(expected_reward)
+        self.seed_value: int | None = None
+        self._next_user = 0
+        self._num_items = self.world.config.catalog.num_items
+        self._single_item = self.world.config.slate_size == 1
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """The buffers that the kernel reads and writes, and the kernel bound to their types."""
+        world = self.world
+        history, slate = world.config.history_length, world.config.slate_size
+        self.state: Records = world.empty_states(1)
+        self._slates = np.zeros((1, slate), np.int64)
+        self._outcomes = np.zeros(1, OUTCOME)
+        edges = np.cumsum([0, history, history, slate, slate, 1, 1]).tolist()
+        self._block = np.zeros(edges[-1], np.int64)
+        parts = [self._block[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        arrays = ObservationArrays(*(part[None] for part in parts[:4]), parts[4], parts[5][None])
+        self._slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        self._segment_at = edges[4]
+        scratch, zero = world.empty_scratch(1), np.uint64(0)
+        active = np.ones(1, np.bool_)
+        self._step_arguments = [
+            world.params,
+            world.items,
+            zero,
+            self.state,
+            self._slates,
+            active,
+            self.expected_reward,
+            self._outcomes,
+            scratch,
+            arrays,
+        ]
+        self._users, self._visits = np.zeros((2, 1), np.int64)
+        self._reset_arguments = [
+            world.params,
+            world.items,
+            world.topic_centres,
+            zero,
+            self.state,
+            np.zeros(1, np.int64),
+            self._users,
+            self._visits,
+            scratch,
+            arrays,
+        ]
+        self._step_kernel = specialise(step_serial, self._step_arguments)
+        self._reset_kernel = specialise(reset_serial, self._reset_arguments)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, Info]:
+        """Start a session (see Starting State)."""
+        super().reset(seed=seed)
+        options = check_options(options, OPTIONS)
+        if seed is not None or self.seed_value is None:
+            assert self.np_random_seed is not None
+            self.seed_value = stream_seed(self.np_random_seed)
+            self._next_user = 0
+            self._step_arguments[2] = self._reset_arguments[3] = np.uint64(self.seed_value)
+        if "user_id" in options:
+            self._users[0] = check_user_ids(options["user_id"])[0]
+        else:
+            self._users[0] = self._next_user
+            self._next_user += 1
+        self._visits[0] = options.get("visit", 0)
+        self._reset_kernel(*self._reset_arguments)
+        self._outcomes.fill(0)
+        return self._observation(), self._info(self._outcomes.tolist()[0])
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, Info]:
+        """Show an item or a slate, and let the user answer."""
+        if self.state["ended"][0]:
+            raise ResetNeeded("the session has not begun or is over: call reset() before step()")
+        if self._single_item and isinstance(action, (int, np.integer)):
+            if not 0 <= action < self._num_items:
+                raise ValueError(f"action: expected an item in [0, {self._num_items}), got {action}")
+            self._slates[0, 0] = action
+        else:
+            self._slates[:] = check_slates(self.world, np.asarray(action)[None], 1, self._allow_repeats)
+        self._step_kernel(*self._step_arguments)
+        outcome = self._outcomes.tolist()[0]
+        return self._observation(), outcome[_REWARD], outcome[_TERMINATED], False, self._info(outcome)
+
+    def _observation(self) -> Observation:
+        block = self._block.copy()
+        items, events, slate, slate_events, _, step = self._slices
+        return {
+            "history_items": block[items],
+            "history_events": block[events],
+            "last_slate": block[slate],
+            "last_events": block[slate_events],
+            "segment": block[self._segment_at],
+            "session_step": block[step],
+        }
+
+    def _info(self, outcome: tuple[Any, ...]) -> Info:
+        info = {
+            "user_id": int(self._users[0]),
+            "visit": int(self._visits[0]),
+            "clicks": outcome[_CLICKS],
+            "likes": outcome[_LIKES],
+            "purchases": outcome[_PURCHASES],
+            "revenue": outcome[_REVENUE],
+        }
+        if self.expected_reward:
+            info[TRUTH_INFO] = outcome[_EXPECTED]
+        return info

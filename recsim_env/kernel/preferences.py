@@ -1,0 +1,87 @@
+"""How a step changes what the user wants: interest, satiation, satisfaction. All change the state record in place."""
+
+import numpy as np
+
+from recsim_env.arithmetic import ONE, ZERO, normalise
+from recsim_env.compiling import compiled
+from recsim_env.records import NO_EVENT, Event
+
+LIKE = np.uint8(Event.LIKE)
+PURCHASE = np.uint8(Event.PURCHASE)
+NONE = np.uint8(NO_EVENT)
+
+
+@compiled
+def pull(params, events):
+    """alpha_e: how far interest moves towards an item, by the strongest of its events (0 when it was not clicked)."""
+    if events & PURCHASE:
+        return params.pull_purchase
+    if events & LIKE:
+        return params.pull_like
+    return params.pull_click if events != NONE else ZERO
+
+
+@compiled
+def drift_interest(params, items, state, slate, events, normals):
+    """Move interest towards what was consumed, back towards taste, and at random.
+
+    z' = unit((1 - sum_k alpha_k) z + sum_k alpha_k x_k + mu (theta - z) + sigma xi), the alphas scaled down when their sum
+    exceeds 1.
+
+    Args:
+        params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
+        slate: [K] int64; events: [K] uint8 event masks; normals: [D] float32, xi.
+
+    Source: ours; the consumption pull of RecSim's interest evolution (Ie et al. 2019) with mean reversion and diffusion.
+    """
+    total = ZERO
+    for k in range(slate.shape[0]):
+        total += pull(params, events[k])
+    scale = ONE / total if total > ONE else ONE
+    keep = ONE - total * scale - params.taste_pull
+    interest, taste = state.interest, state.taste
+    taste_pull, drift_scale = params.taste_pull, params.drift_scale
+    for d in range(normals.shape[0]):
+        interest[d] = keep * interest[d] + taste_pull * taste[d] + drift_scale * normals[d]
+    for k in range(slate.shape[0]):
+        if events[k] != NONE:
+            weight = pull(params, events[k]) * scale
+            embedding = items[slate[k]].embedding
+            for d in range(normals.shape[0]):
+                interest[d] += weight * embedding[d]
+    normalise(interest)
+
+
+@compiled
+def satiate(params, items, state, slate, events, examination):
+    """Let all topics recover, then raise those that were shown and, more, those that were consumed, saturating at 1.
+
+    s'_c = rho s_c; then for each position k of topic c, s_c += g_k (1 - s_c) with g_k = e_k shown + [clicked] consumed, cut at 1.
+
+    Args:
+        params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
+        slate: [K] int64; events: [K] uint8; examination: [K] float32, e_k.
+
+    Source: ours; satiation by topic as in SARDINE (Deffayet et al. 2023) and RecLab (Krauth et al. 2020), made saturating.
+    """
+    satiation, recovery = state.satiation, params.satiation_recovery
+    for c in range(satiation.shape[0]):
+        satiation[c] *= recovery
+    for k in range(slate.shape[0]):
+        growth = params.satiation_shown * examination[k]
+        if events[k] != NONE:
+            growth += params.satiation_consumed
+        topic = items[slate[k]].topic
+        satiation[topic] += min(growth, ONE) * (ONE - satiation[topic])
+
+
+@compiled
+def satisfy(params, items, state, slate, events):
+    """Average the quality of what is consumed into satisfaction: h' = rho_h h + (1 - rho_h) q_a for each clicked item.
+
+    Source: RecSim's long-term satisfaction (Ie et al. 2019), with quality in place of kaleness.
+    """
+    for k in range(slate.shape[0]):
+        if events[k] != NONE:
+            memory = params.satisfaction_memory
+            state.satisfaction = memory * state.satisfaction + (ONE - memory) * items[slate[k]].quality

@@ -1,0 +1,164 @@
+"""The start of a visit: a user drawn from the streams, with an organic history."""
+
+import numpy as np
+
+from recsim_env.arithmetic import ZERO, normal_quantile, normalise
+from recsim_env.compiling import compiled, prefetch
+from recsim_env.kernel.affinity import match, utility
+from recsim_env.kernel.draws import (
+    TASTE_AT,
+    TRAITS_AT,
+    VISIT_AT,
+    VISIT_INTEREST_AT,
+    draw_trait_words,
+    draw_visit_words,
+    organic_blocks,
+)
+from recsim_env.kernel.funnel import like_prob, purchase_prob
+from recsim_env.kernel.session import initial_patience
+from recsim_env.records import NO_EVENT, Event
+from recsim_env.streams import fill_normals, uniform, uniform_index
+
+NONE = np.uint8(NO_EVENT)
+CLICK = np.uint8(Event.CLICK)
+LIKE = np.uint8(Event.LIKE)
+PURCHASE = np.uint8(Event.PURCHASE)
+
+
+@compiled
+def draw_topic(params, num_topics, segment, own_word, pick_word):
+    """A favourite topic: with probability ``segment_strength`` one of the segment's (c mod S = segment), else any.
+
+    A segment without topics (S > C) falls back on all of them.
+    """
+    in_segment = (num_topics - segment + params.num_segments - 1) // params.num_segments
+    if uniform(own_word) < params.segment_strength and in_segment > 0:
+        return segment + params.num_segments * uniform_index(pick_word, in_segment)
+    return uniform_index(pick_word, num_topics)
+
+
+@compiled
+def draw_traits(params, topic_centres, seed, state, scratch):
+    """Fixed traits, a function of (seed, user): segment, taste, conformity, price sensitivity.
+
+    taste = unit(centre of a first topic + w centre of a second + own direction of length about ``taste_noise``).
+
+    Args:
+        params: PARAMS record; topic_centres: [C, D] float32; seed: uint64.
+        state: USER_STATE record with ``user_id`` set, changed in place; scratch: SCRATCH record.
+
+    Source: ours.
+    """
+    dim = topic_centres.shape[1]
+    draw_trait_words(seed, state.user_id, dim, scratch)
+    words = scratch.trait_words
+    state.segment = uniform_index(words[0, TRAITS_AT], params.num_segments)
+    conformity = params.conformity_std * normal_quantile(uniform(words[1, TRAITS_AT]))
+    state.conformity = max(params.conformity_mean + conformity, ZERO)
+    sensitivity = params.price_sensitivity_std * normal_quantile(uniform(words[2, TRAITS_AT]))
+    state.price_sensitivity = max(params.price_sensitivity_mean + sensitivity, ZERO)
+    num_topics = topic_centres.shape[0]
+    first = draw_topic(params, num_topics, state.segment, words[3, TRAITS_AT], words[0, TRAITS_AT + 1])
+    second = draw_topic(params, num_topics, state.segment, words[1, TRAITS_AT + 1], words[2, TRAITS_AT + 1])
+    fill_normals(words, TASTE_AT, scratch.uniforms, scratch.normals)
+    spread = params.taste_noise / np.float32(np.sqrt(np.float32(dim)))
+    taste, normals, weight = state.taste, scratch.normals, params.second_topic_weight
+    for d in range(dim):
+        taste[d] = topic_centres[first, d] + weight * topic_centres[second, d] + spread * normals[d]
+    normalise(taste)
+
+
+@compiled
+def find_organic_item(params, items, state, words, block, candidates):
+    """The item of highest utility among candidates drawn uniformly from the blocks from ``block`` on.
+
+    Args:
+        params, state: records; items: [N] ITEM; words: [4, M] uint32; block: int; candidates: [n] int64 scratch, overwritten.
+
+    Returns:
+        (item, its match with interest).
+    """
+    for i in range(candidates.shape[0]):
+        candidates[i] = uniform_index(words[i % 4, block + i // 4], params.num_items)
+        prefetch(items, candidates[i])
+    best = candidates[0]
+    best_match = match(state.interest, items[best])
+    best_utility = utility(params, state, items[best], best_match)
+    for i in range(1, candidates.shape[0]):
+        item_match = match(state.interest, items[candidates[i]])
+        item_utility = utility(params, state, items[candidates[i]], item_match)
+        if item_utility > best_utility:
+            best = candidates[i]
+            best_match = item_match
+            best_utility = item_utility
+    return best, best_match
+
+
+@compiled
+def draw_organic_history(params, items, state, scratch):
+    """Fill the history with items that the user found without the platform's recommendations.
+
+    Each is the one of highest utility to the user among ``organic_candidates`` drawn uniformly; it was clicked, and liked and bought by
+    the funnel. A cold user has none.
+
+    Args:
+        params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
+        scratch: SCRATCH record with ``visit_words`` drawn.
+
+    Source: ours.
+    """
+    words = scratch.visit_words
+    history_items, history_events = state.history_items, state.history_events
+    for j in range(history_items.shape[0]):
+        history_items[j] = params.num_items
+        history_events[j] = NONE
+    if uniform(words[1, VISIT_AT]) < params.cold_share:
+        return
+    span = params.organic_max - params.organic_min + 1
+    drawn = params.organic_min + uniform_index(words[2, VISIT_AT], span)
+    count = min(drawn, history_items.shape[0])
+    per_item = organic_blocks(scratch.candidates.shape[0])
+    block = VISIT_INTEREST_AT + state.interest.shape[0] // 4
+    for j in range(count):
+        item, item_match = find_organic_item(params, items, state, words, block + 1, scratch.candidates)
+        events = CLICK
+        liked = uniform(words[0, block]) < like_prob(params, items[item], item_match)
+        if liked:
+            events |= LIKE
+        if uniform(words[1, block]) < purchase_prob(params, state, items[item], item_match, liked):
+            events |= PURCHASE
+        history_items[history_items.shape[0] - count + j] = item
+        history_events[history_items.shape[0] - count + j] = events
+        block += per_item
+
+
+@compiled
+def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
+    """Start a visit: overwrite the state record with user ``user`` at the beginning of visit ``visit``.
+
+    Args:
+        params: PARAMS record; items: [N] ITEM; topic_centres: [C, D] float32; seed: uint64; user, visit: int64.
+        state: USER_STATE record, overwritten; scratch: SCRATCH record.
+    """
+    state.user_id = user
+    state.visit = visit
+    state.step = 0
+    state.ended = False
+    draw_traits(params, topic_centres, seed, state, scratch)
+    interest, taste, normals, satiation = state.interest, state.taste, scratch.normals, state.satiation
+    dim = taste.shape[0]
+    draw_visit_words(seed, user, visit, dim, scratch)
+    fill_normals(scratch.visit_words, VISIT_INTEREST_AT, scratch.uniforms, normals)
+    spread = params.interest_noise / np.float32(np.sqrt(np.float32(dim)))
+    for d in range(dim):
+        interest[d] = taste[d] + spread * normals[d]
+    normalise(interest)
+    for c in range(satiation.shape[0]):
+        satiation[c] = ZERO
+    state.satisfaction = params.satisfaction_initial
+    state.patience = initial_patience(params, uniform(scratch.visit_words[0, VISIT_AT]))
+    draw_organic_history(params, items, state, scratch)
+    last_slate, last_events = state.last_slate, state.last_events
+    for k in range(last_slate.shape[0]):
+        last_slate[k] = params.num_items
+        last_events[k] = NONE

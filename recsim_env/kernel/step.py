@@ -1,0 +1,129 @@
+"""One user's step, composed of the other rooms: a pure function of (params, items, seed, state, slate)."""
+
+import numpy as np
+
+from recsim_env.arithmetic import ZERO
+from recsim_env.compiling import compiled
+from recsim_env.kernel.affinity import match, utility
+from recsim_env.kernel.choice import choose
+from recsim_env.kernel.draws import STEP_AT, STEP_INTEREST_AT, draw_step_words
+from recsim_env.kernel.funnel import like_prob, purchase_prob
+from recsim_env.kernel.observation import remember
+from recsim_env.kernel.preferences import drift_interest, satiate, satisfy
+from recsim_env.kernel.reward import purchase_value
+from recsim_env.kernel.session import spend_patience
+from recsim_env.kernel.truth import slate_expected_reward
+from recsim_env.records import NO_EVENT, Event
+from recsim_env.streams import fill_normals, uniform
+
+NONE = np.uint8(NO_EVENT)
+LIKE = np.uint8(Event.LIKE)
+PURCHASE = np.uint8(Event.PURCHASE)
+
+
+@compiled
+def face_slate(params, items, state, slate, scratch):
+    """What the user makes of a slate before any draw: match, utility and examination of each position.
+
+    A repeat of an item further up is a blank position: examination 0.
+
+    Args:
+        params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64.
+        scratch: SCRATCH record, whose ``match``, ``utility``, ``examination`` [K] float32 are overwritten.
+    """
+    for k in range(slate.shape[0]):
+        item = items[slate[k]]
+        scratch.match[k] = match(state.interest, item)
+        scratch.utility[k] = utility(params, state, item, scratch.match[k])
+    for k in range(slate.shape[0]):
+        repeated = False
+        for j in range(k):
+            repeated |= slate[j] == slate[k]
+        scratch.examination[k] = ZERO if repeated else params.examination[k]
+
+
+@compiled
+def respond(params, items, seed, state, slate, outcome, scratch):
+    """Draw the clicks, likes and purchases of one slate into ``scratch.events`` and the outcome.
+
+    An item's draws come from its own block: word 0 the click, word 1 the like, word 2 the purchase.
+    """
+    dim = state.interest.shape[0]
+    draw_step_words(seed, state.user_id, state.visit, state.step, dim, slate, scratch)
+    words, events = scratch.step_words, scratch.events
+    first = STEP_INTEREST_AT + dim // 4
+    for k in range(slate.shape[0]):
+        scratch.click_uniforms[k] = uniform(words[0, first + k])
+    choose(
+        params.model,
+        scratch.utility,
+        scratch.examination,
+        scratch.click_uniforms,
+        uniform(words[0, STEP_AT]),
+        scratch.race,
+        events,
+    )
+    clicks = 0
+    likes = 0
+    purchases = 0
+    revenue = 0.0
+    reward = 0.0
+    for k in range(slate.shape[0]):
+        if events[k] != NONE:
+            item = items[slate[k]]
+            clicks += 1
+            reward += np.float64(params.click)
+            liked = uniform(words[1, first + k]) < like_prob(params, item, scratch.match[k])
+            if liked:
+                likes += 1
+                reward += np.float64(params.like)
+                events[k] |= LIKE
+            if uniform(words[2, first + k]) < purchase_prob(params, state, item, scratch.match[k], liked):
+                purchases += 1
+                reward += np.float64(purchase_value(params, item))
+                revenue += np.float64(item.price)
+                events[k] |= PURCHASE
+    outcome.clicks = clicks
+    outcome.likes = likes
+    outcome.purchases = purchases
+    outcome.revenue = revenue
+    outcome.reward = reward
+
+
+@compiled
+def evolve(params, items, state, slate, scratch):
+    """Carry the state to the next step: interest, satiation, satisfaction, patience, memory of what happened."""
+    fill_normals(scratch.step_words, STEP_INTEREST_AT, scratch.uniforms, scratch.normals)
+    drift_interest(params, items, state, slate, scratch.events, scratch.normals)
+    satiate(params, items, state, slate, scratch.events, scratch.examination)
+    satisfy(params, items, state, slate, scratch.events)
+    engaged = False
+    events, last_slate, last_events = scratch.events, state.last_slate, state.last_events
+    for k in range(slate.shape[0]):
+        last_slate[k] = slate[k]
+        last_events[k] = events[k]
+        if events[k] != NONE:
+            engaged = True
+            remember(state, slate[k], events[k])
+    state.patience = spend_patience(params, state.patience, state.satisfaction, engaged)
+    state.step += 1
+    state.ended = state.patience <= ZERO
+
+
+@compiled
+def step_user(params, items, seed, state, slate, with_truth, outcome, scratch):
+    """One user answers one slate.
+
+    Args:
+        params: PARAMS record; items: [N] ITEM; seed: uint64, the key of all draws.
+        state: USER_STATE record, changed in place.
+        slate: [K] int64 in [0, N).
+        with_truth: bool, whether to compute ``outcome.expected_reward``.
+        outcome: OUTCOME record, overwritten.
+        scratch: SCRATCH record of the calling thread.
+    """
+    face_slate(params, items, state, slate, scratch)
+    outcome.expected_reward = slate_expected_reward(params, items, state, slate, scratch) if with_truth else np.nan
+    respond(params, items, seed, state, slate, outcome, scratch)
+    evolve(params, items, state, slate, scratch)
+    outcome.terminated = state.ended

@@ -1,0 +1,176 @@
+"""The structured dtypes that flow through the kernel: a user, an item, an outcome, the parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import IntFlag
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim_env.compiling import CACHE_LINE
+from recsim_env.config import ChoiceModel, Section, WorldConfig
+
+Records = NDArray[Any]
+"""A structured array of one of this module's dtypes."""
+
+
+class Event(IntFlag):
+    """What a user did with an item: the bits of an event mask; 0 is shown and not clicked."""
+
+    CLICK = 1
+    LIKE = 2
+    PURCHASE = 4
+
+
+NO_EVENT = 0
+ALL_EVENTS = int(Event.CLICK | Event.LIKE | Event.PURCHASE)
+
+OUTCOME = np.dtype(
+    [
+        ("reward", "<f8"),
+        ("revenue", "<f8"),
+        ("expected_reward", "<f8"),
+        ("clicks", "<i4"),
+        ("likes", "<i4"),
+        ("purchases", "<i4"),
+        ("terminated", "?"),
+    ],
+    align=True,
+)
+"""What one step did, beside the change of state; ``expected_reward`` is NaN unless asked for."""
+
+
+class ObservationArrays(NamedTuple):
+    """The arrays behind one batch of observations, in the order in which the kernel writes them.
+
+    Attributes:
+        history_items: [B, H] int64 in [0, N], N where there is none; the latest last.
+        history_events: [B, H] int64 event masks; 0 where there is none.
+        last_slate: [B, K] int64 in [0, N], N before the first step.
+        last_events: [B, K] int64 event masks of the last slate.
+        segment: [B] int64 in [0, S).
+        session_step: [B, 1] int64, decisions taken so far in this visit.
+    """
+
+    history_items: NDArray[np.int64]
+    history_events: NDArray[np.int64]
+    last_slate: NDArray[np.int64]
+    last_events: NDArray[np.int64]
+    segment: NDArray[np.int64]
+    session_step: NDArray[np.int64]
+
+
+def user_state_dtype(config: WorldConfig) -> np.dtype[Any]:
+    """USER_STATE: everything that changes or belongs to one user, so that copying a record forks the user.
+
+    ``visit`` counts from 0; ``step`` counts the decisions of this visit; ``ended`` says that the visit is over;
+    ``interest`` z, ``taste`` theta (unit), ``satiation`` s in [0, 1] per topic, ``satisfaction`` h in [0, 1], ``patience`` m in steps;
+    the history is right-aligned, the latest last, padded with item N.
+    """
+    dim, history, slate = config.catalog.embedding_dim, config.history_length, config.slate_size
+    return np.dtype(
+        [
+            ("user_id", "<i8"),
+            ("visit", "<i4"),
+            ("step", "<i4"),
+            ("segment", "<i4"),
+            ("ended", "?"),
+            ("satisfaction", "<f4"),
+            ("patience", "<f4"),
+            ("conformity", "<f4"),
+            ("price_sensitivity", "<f4"),
+            ("interest", "<f4", (dim,)),
+            ("taste", "<f4", (dim,)),
+            ("satiation", "<f4", (config.catalog.num_topics,)),
+            ("history_items", "<i4", (history,)),
+            ("last_slate", "<i4", (slate,)),
+            ("history_events", "u1", (history,)),
+            ("last_events", "u1", (slate,)),
+        ],
+        align=True,
+    )
+
+
+def item_dtype(embedding_dim: int) -> np.dtype[Any]:
+    """ITEM: one item, padded to whole cache lines.
+
+    ``embedding`` is unit; ``log_popularity`` has mean 0 over the catalog, so that its scale does not depend on N;
+    ``quality`` in (0, 1); ``appeal`` in units of utility; ``price`` in currency units.
+    """
+    scalars = ["appeal", "log_popularity", "quality", "log_price", "price"]
+    names = ["embedding", *scalars, "topic"]
+    formats = [f"({embedding_dim},)<f4", *["<f4"] * len(scalars), "<i4"]
+    widths = np.cumsum([0, 4 * embedding_dim, *[4] * len(scalars)]).tolist()
+    size = -(-(widths[-1] + 4) // CACHE_LINE) * CACHE_LINE
+    return np.dtype({"names": names, "formats": formats, "offsets": widths, "itemsize": size})
+
+
+def scratch_dtype(config: WorldConfig) -> np.dtype[Any]:
+    """SCRATCH: what one thread needs beside the state while it serves a user; meaningless between calls.
+
+    The ``trait``, ``visit`` and ``step`` prefixes belong to the draws that are made together (see ``kernel/draws.py``).
+    """
+    dim, slate = config.catalog.embedding_dim, config.slate_size
+    candidates = config.population.organic_candidates
+    fields: list[tuple[Any, ...]] = []
+    per_organic = 1 + -(-candidates // 4)
+    organic = min(config.population.organic_max, config.history_length) * per_organic
+    for name, blocks in (
+        ("trait", 2 + dim // 4),
+        ("visit", 1 + dim // 4 + organic),
+        ("step", 1 + dim // 4 + slate),
+    ):
+        padded = -(-blocks // 4) * 4  # whole vectors
+        fields += [
+            (f"{name}_lanes", "<u8", (padded,)),
+            (f"{name}_keys", "<u8", (padded,)),
+            (f"{name}_words", "<u4", (4, padded)),
+        ]
+    fields += [
+        ("candidates", "<i8", (candidates,)),
+        ("uniforms", "<f4", (dim,)),
+        ("normals", "<f4", (dim,)),
+        ("match", "<f4", (slate,)),
+        ("utility", "<f4", (slate,)),
+        ("examination", "<f4", (slate,)),
+        ("click_uniforms", "<f4", (slate,)),
+        ("race", "<f4", (slate,)),
+        ("events", "u1", (slate,)),
+    ]
+    return np.dtype(fields, align=True)
+
+
+def _kernel_sections(config: WorldConfig) -> list[Section]:
+    """The sections whose fields the kernel reads as parameters; the catalog reaches it as items."""
+    parts = [getattr(config, spec.name) for spec in dataclasses.fields(config)]
+    return [part for part in parts if isinstance(part, Section) and part is not config.catalog]
+
+
+def pack_params(config: WorldConfig) -> Records:
+    """PARAMS: the config as one record, [1], each field under its own name; reals as float32, whole numbers as int64.
+
+    ``examination`` [K] holds e_k = (k + 1)^-gamma, ``num_items`` is N, ``model`` the code of the choice model.
+    """
+    values: dict[str, Any] = {}
+    for section in _kernel_sections(config):
+        for spec in dataclasses.fields(section):
+            if spec.name in values:
+                raise ValueError(f"two sections have a field {spec.name!r}")
+            values[spec.name] = getattr(section, spec.name)
+    values["model"] = int(ChoiceModel[values["model"].upper()])
+    values["num_items"] = config.catalog.num_items
+    formats = [(name, "<i8" if isinstance(value, int) else "<f4") for name, value in values.items()]
+    params = np.zeros(1, np.dtype([*formats, ("examination", "<f4", (config.slate_size,))], align=True))
+    for name, value in values.items():
+        params[name] = value
+    params["examination"] = np.arange(1, config.slate_size + 1) ** -float(config.choice.position_exponent)
+    return params
+
+
+def aligned_zeros(count: int, dtype: np.dtype[Any]) -> Records:
+    """Zeroed records whose first byte starts a cache line."""
+    buffer = np.zeros(count * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -buffer.ctypes.data % CACHE_LINE
+    return buffer[start : start + count * dtype.itemsize].view(dtype)

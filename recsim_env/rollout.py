@@ -1,0 +1,172 @@
+"""World x policy -> impressions: a generator, so that logging, metrics and progress stay outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recsim_env.policy import Observation, Policy
+from recsim_env.records import Records
+from recsim_env.streams import MAX_USER_ID
+from recsim_env.world import World
+
+DEFAULT_BATCH = 4_096
+
+
+@dataclass(frozen=True)
+class Impressions:
+    """One decision for each of n users, and what came of it. A user's rows come in order, one per batch.
+
+    Attributes:
+        user_id: [n] int64; visit, step: [n] int32, the step that was decided, from 0.
+        observation: what the policy saw, arrays [n, ...].
+        action: [n, K] int64; propensity: [n] float64.
+        events: [n, K] uint8 event masks; price: [n, K] float32 of the shown items.
+        reward, revenue: [n] float64; expected_reward: [n] float64, NaN unless asked for.
+        terminated: [n] bool, the user left; truncated: [n] bool, the horizon ran out and the user had not left.
+    """
+
+    user_id: NDArray[np.int64]
+    visit: NDArray[np.int32]
+    step: NDArray[np.int32]
+    observation: Observation
+    action: NDArray[np.int64]
+    propensity: NDArray[np.float64]
+    events: NDArray[np.uint8]
+    price: NDArray[np.float32]
+    reward: NDArray[np.float64]
+    revenue: NDArray[np.float64]
+    expected_reward: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.user_id)
+
+
+def check_user_ids(user_ids: ArrayLike) -> NDArray[np.int64]:
+    """User ids as a non-empty [n] int64 array within [0, MAX_USER_ID], or a clear error."""
+    ids = np.atleast_1d(np.asarray(user_ids))
+    if ids.ndim != 1 or len(ids) == 0 or not np.issubdtype(ids.dtype, np.integer):
+        raise ValueError(
+            f"user_ids: expected a non-empty 1-d array of integers, got shape {ids.shape} of {ids.dtype}"
+        )
+    ids = ids.astype(np.int64)
+    outside = np.flatnonzero((ids < 0) | (ids > MAX_USER_ID))
+    if len(outside):
+        raise ValueError(
+            f"user_ids[{outside[0]}]: expected an id in [0, {MAX_USER_ID}], got {ids[outside[0]]}"
+        )
+    return ids
+
+
+def check_slates(world: World, action: Any, num_users: int, allow_repeats: bool) -> NDArray[np.int64]:
+    """Actions of a batch as valid [B, K] int64 slates, or a clear error that names the first offending index.
+
+    Args:
+        world: the world that will show them.
+        action: [B] items when K is 1, else [B, K]; any integer dtype.
+        num_users: B.
+        allow_repeats: whether a repeated item is taken as a blank position instead of being refused.
+    """
+    slate_size = world.config.slate_size
+    slates = np.asarray(action)
+    if slates.dtype != np.int64 and not np.issubdtype(slates.dtype, np.integer):
+        raise ValueError(f"action: expected integers, got an array of {slates.dtype}")
+    shape = (num_users,) if slate_size == 1 and slates.ndim == 1 else (num_users, slate_size)
+    if slates.shape != shape:
+        wanted = f"({num_users}, {slate_size})" + (f" or ({num_users},)" if slate_size == 1 else "")
+        raise ValueError(f"action: expected shape {wanted} for slates of {slate_size}, got {slates.shape}")
+    slates = np.ascontiguousarray(slates.reshape(num_users, slate_size), np.int64)
+    fault = world.find_invalid(slates, allow_repeats)
+    if fault is not None:
+        row, position = fault
+        item, num_items = slates[row, position], world.config.catalog.num_items
+        if 0 <= item < num_items:
+            raise ValueError(
+                f"action[{row}, {position}]: item {item} is already on this slate, and duplicates='error'; "
+                "pass duplicates='ignore' to treat a repeat as a blank position"
+            )
+        raise ValueError(f"action[{row}, {position}]: expected an item in [0, {num_items}), got {item}")
+    return slates
+
+
+def rollout(
+    world: World,
+    policy: Policy,
+    user_ids: ArrayLike,
+    *,
+    seed: int,
+    generator: np.random.Generator,
+    max_steps: int,
+    visit: int = 0,
+    batch_size: int = DEFAULT_BATCH,
+    with_truth: bool = False,
+) -> Iterator[Impressions]:
+    """Serve every user once, for one session each, ``batch_size`` of them side by side; a finished user makes room for the next.
+
+    A user meets the same luck whatever the policy, the order and the batch size; only the policy's own randomness comes from the
+    generator and follows the order of the batch.
+
+    Args:
+        world: the simulator.
+        policy: acts on batches; reads the hidden state only if it says ``needs_state = True``.
+        user_ids: [n] integers.
+        seed: key of the users' luck.
+        generator: for the policy.
+        max_steps: horizon; a session cut there is truncated.
+        visit: which visit of each user.
+        batch_size: users side by side.
+        with_truth: whether to fill ``expected_reward``.
+
+    Yields:
+        one ``Impressions`` per step of the batch, holding the users that took it.
+    """
+    ids = check_user_ids(user_ids)
+    count = min(batch_size, len(ids))
+    states = world.empty_states(count)
+    scratch = world.empty_scratch(count)
+    needs_state = bool(getattr(policy, "needs_state", False))
+    arrays = world.reset(
+        seed, states, np.arange(count), ids[:count], np.full(count, visit, np.int64), scratch=scratch
+    )
+    waiting = count
+    while len(states):
+        observation: Observation = arrays._asdict()
+        extra: tuple[Records, ...] = (states,) if needs_state else ()
+        decision = policy.act(observation, generator, *extra)
+        slates = check_slates(world, decision.action, len(states), allow_repeats=False)
+        user_id, step = states["user_id"].copy(), states["step"].copy()
+        outcomes, arrays = world.step(seed, states, slates, with_truth=with_truth, scratch=scratch)
+        terminated = outcomes["terminated"].copy()
+        truncated = ~terminated & (states["step"] >= max_steps)
+        yield Impressions(
+            user_id=user_id,
+            visit=np.full(len(states), visit, np.int32),
+            step=step,
+            observation=observation,
+            action=slates,
+            propensity=np.asarray(decision.propensity, np.float64),
+            events=states["last_events"].copy(),
+            price=world.items["price"][slates],
+            reward=outcomes["reward"].copy(),
+            revenue=outcomes["revenue"].copy(),
+            expected_reward=outcomes["expected_reward"].copy(),
+            terminated=terminated,
+            truncated=truncated,
+        )
+        finished = np.flatnonzero(terminated | truncated)
+        refilled = finished[: len(ids) - waiting]
+        users = ids[waiting : waiting + len(refilled)]
+        waiting += len(refilled)
+        visits = np.full(len(refilled), visit, np.int64)
+        world.reset(seed, states, refilled, users, visits, observation=arrays, scratch=scratch)
+        if len(refilled) < len(finished):
+            kept = np.ones(len(states), np.bool_)
+            kept[finished[len(refilled) :]] = False
+            states = states[kept]
+            arrays = type(arrays)(*(array[kept] for array in arrays))

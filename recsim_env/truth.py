@@ -1,0 +1,137 @@
+"""The known truth of a world: exact probabilities and expected rewards in any state, and the slate that maximises the latter."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim_env.config import ChoiceModel
+from recsim_env.kernel.drivers import item_truth_parallel, slate_truth_serial
+from recsim_env.records import Records
+from recsim_env.world import World
+
+MAX_ITERATIONS = 50
+
+
+class SlateTruth(NamedTuple):
+    """Exact law of what a user answers to a slate.
+
+    Attributes:
+        click_prob: [B, K] float32, probability of a click at each position.
+        like_prob, purchase_prob: [B, K] float32, given a click (the purchase with the like averaged out).
+        expected_reward: [B] float64.
+    """
+
+    click_prob: NDArray[np.float32]
+    like_prob: NDArray[np.float32]
+    purchase_prob: NDArray[np.float32]
+    expected_reward: NDArray[np.float64]
+
+
+class ItemTruth(NamedTuple):
+    """Every item's standing with every user.
+
+    Attributes:
+        utility: [B, N] float32, v; an item shown alone at the top is clicked with probability sigmoid(v).
+        value_of_click: [B, N] float32, expected reward once clicked.
+    """
+
+    utility: NDArray[np.float32]
+    value_of_click: NDArray[np.float32]
+
+    @property
+    def expected_reward(self) -> NDArray[np.float32]:
+        """[B, N]: expected reward of showing each item alone, sigmoid(v) times the value of its click."""
+        return self.value_of_click / (1 + np.exp(-self.utility))
+
+
+def slate_truth(world: World, states: Records, slates: NDArray[np.int64]) -> SlateTruth:
+    """The exact law of the answers to ``slates`` [B, K] int64 in ``states`` [B] USER_STATE; neither is changed."""
+    shape = slates.shape
+    truth = SlateTruth(*(np.empty(shape, np.float32) for _ in range(3)), np.empty(len(states)))
+    slate_truth_serial(world.params, world.items, states, slates, world.empty_scratch(1), truth)
+    return truth
+
+
+def item_truth(world: World, states: Records) -> ItemTruth:
+    """Utility and value of a click of all N items for ``states`` [B] USER_STATE; 8 B N bytes."""
+    shape = (len(states), len(world.items))
+    truth = ItemTruth(np.empty(shape, np.float32), np.empty(shape, np.float32))
+    item_truth_parallel(world.params, world.items, states, truth)
+    return truth
+
+
+def myopic_slates(world: World, states: Records, batch_size: int = 256) -> NDArray[np.int64]:
+    """The slate of highest expected immediate reward for each user, [B, K] int64.
+
+    Exact for slates of one, for the logit model (by Dinkelbach's iteration) and for the position model (by sorting); greedy, one
+    position after the other, for the cascade model. Memory: some ``batch_size`` * N floats.
+    """
+    parts = [
+        _myopic_block(world, states[start : start + batch_size])
+        for start in range(0, len(states), batch_size)
+    ]
+    return np.concatenate(parts)
+
+
+def _myopic_block(world: World, states: Records) -> NDArray[np.int64]:
+    truth = item_truth(world, states)
+    slate = world.config.slate_size
+    if slate == 1:
+        return np.argmax(truth.expected_reward, axis=1)[:, None]
+    model = ChoiceModel[world.config.choice.model.upper()]
+    if model is ChoiceModel.POSITION:
+        return top_items(truth.expected_reward, slate)
+    examination = world.params["examination"][0].astype(np.float64)
+    if model is ChoiceModel.LOGIT:
+        return best_logit_slates(truth.utility, truth.value_of_click, examination)
+    return greedy_cascade_slates(truth, examination)
+
+
+def top_items(score: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """The ``count`` highest-scoring columns of each row, best first: [B, count] int64."""
+    if count >= score.shape[1]:
+        return np.argsort(-score, axis=1, kind="stable")[:, :count]
+    top = np.argpartition(-score, count, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(score, top, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(top, order, axis=1)
+
+
+def best_logit_slates(
+    utility: NDArray[np.float32], value: NDArray[np.float32], examination: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """argmax over slates of sum_k e_k w_k r_k / (1 + sum_k e_k w_k), w = exp(v): exact.
+
+    For a trial value lambda the best slate of sum_k e_k w_k (r_k - lambda) sorts by w (r - lambda), since e falls with k; its ratio is
+    the next lambda, until it no longer rises.
+
+    Args:
+        utility, value: [B, N] float32, v and r.
+        examination: [K] float64, not increasing.
+
+    Source: Dinkelbach (1967), On nonlinear fractional programming; ours: the position weights.
+    """
+    weight = np.exp(np.minimum(utility, 80.0).astype(np.float64))
+    best = np.zeros(len(utility))
+    slates = top_items(weight * value, len(examination))
+    for _ in range(MAX_ITERATIONS):
+        shown_weight = np.take_along_axis(weight, slates, axis=1) * examination
+        shown_value = np.take_along_axis(value, slates, axis=1)
+        ratio = (shown_weight * shown_value).sum(axis=1) / (1 + shown_weight.sum(axis=1))
+        if not (ratio > best * (1 + 1e-12)).any():
+            break
+        best = np.maximum(best, ratio)
+        slates = top_items(weight * (value - best[:, None]), len(examination))
+    return slates
+
+
+def greedy_cascade_slates(truth: ItemTruth, examination: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Fill positions from the top with the items of highest expected reward, then order them by the value of their click.
+
+    Both choose and order would be exact with full examination and as many positions as items; otherwise this is a heuristic.
+    """
+    slates = top_items(truth.expected_reward, len(examination))
+    order = np.argsort(-np.take_along_axis(truth.value_of_click, slates, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(slates, order, axis=1)

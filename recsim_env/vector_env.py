@@ -1,0 +1,237 @@
+"""The vector environment: a batch of users served natively by the compiled kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+
+from recsim_env.interface import (
+    OUTCOME_INFO,
+    TRUTH_INFO,
+    Duplicates,
+    action_space,
+    check_duplicates,
+    check_options,
+    observation_space,
+    stream_seed,
+)
+from recsim_env.kernel.drivers import observe_serial
+from recsim_env.records import OUTCOME, ObservationArrays, Records
+from recsim_env.rollout import check_slates, check_user_ids
+from recsim_env.scenarios import get_scenario, world_config
+from recsim_env.world import World
+
+Observation = dict[str, NDArray[np.int64]]
+Info = dict[str, Any]
+
+OPTIONS = ("user_ids", "reset_mask")
+
+
+class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
+    """
+    ## Description
+    ``num_envs`` users side by side, each exactly as ``RecommenderEnv`` would serve it: a user's trajectory is bit-identical alone, in any batch
+    and in any row.
+
+    ## Action Space
+    [B] items when the slate has one position, otherwise [B, K] slates. Any integer dtype.
+
+    ## Observation Space
+    The keys of ``RecommenderEnv``, each with a leading axis B; fresh arrays at every call.
+
+    ## Rewards
+    [B] float64, as ``RecommenderEnv``. The infos are arrays [B] under fixed names: ``user_id``, ``visit``, ``clicks``, ``likes``,
+    ``purchases``, ``revenue``, and ``expected_reward`` on request.
+
+    ## Starting State
+    ``reset(seed=s)`` serves the users 0 .. B-1, and row i goes on with i + B, i + 2B ...; with ``user_ids`` row i serves user_ids[i],
+    user_ids[i + B] ..., and starts the list again, at the next visit of each user, when it is used up.
+    ``reset(options={"reset_mask": mask})`` resets only some rows; ``{"user_ids": ids}`` chooses the users of the rows that are reset.
+
+    ## Episode End
+    Terminated: the user's patience is spent. Truncated: ``max_episode_steps`` steps were taken and the user has not left.
+
+    ## Arguments
+    * ``num_envs``: B.
+    * ``scenario``, ``expected_reward``, ``duplicates``, ``world``, overrides: as ``RecommenderEnv``.
+    * ``max_episode_steps``: the horizon; by default the scenario's, and none for a ready ``world``.
+    * ``autoreset_mode``: ``NEXT_STEP`` (the default; the step after an end resets the row and ignores its action), ``SAME_STEP`` (the row is reset at once,
+      the last observation is in ``info["final_obs"]``) or ``DISABLED`` (the caller resets with ``reset_mask``).
+    * ``user_ids``: which users the batch serves, at least B of them.
+    * ``parallel``: whether the kernel uses several threads; by default when the batch is large enough. The bits are the same.
+
+    ## References
+    As ``RecommenderEnv``.
+
+    ## Version History
+    * v0: initial version.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: str = "Storefront-v0",
+        *,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        user_ids: ArrayLike | None = None,
+        expected_reward: bool = False,
+        duplicates: Duplicates = "error",
+        parallel: bool | None = None,
+        world: World | None = None,
+        render_mode: None = None,
+        **overrides: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs: expected at least 1, got {num_envs}")
+        if max_episode_steps is not None and max_episode_steps < 1:
+            raise ValueError(f"max_episode_steps: expected at least 1 or None, got {max_episode_steps}")
+        if world is not None and overrides:
+            raise ValueError(f"world: expected no overrides beside a ready world, got {sorted(overrides)}")
+        if world is None and max_episode_steps is None:
+            max_episode_steps = get_scenario(scenario).max_episode_steps
+        self.num_envs = num_envs
+        self.max_episode_steps = max_episode_steps
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
+        self.render_mode = render_mode
+        self.world = World(world_config(scenario, overrides)) if world is None else world
+        self.expected_reward = bool(expected_reward)
+        self.seed_value: int | None = None
+        self._allow_repeats = check_duplicates(duplicates)
+        self._parallel = parallel
+        self._user_ids = None if user_ids is None else check_user_ids(user_ids)
+        if self._user_ids is not None and len(self._user_ids) < num_envs:
+            raise ValueError(f"user_ids: expected at least num_envs={num_envs} ids, got {len(self._user_ids)}")
+        self.single_observation_space = observation_space(self.world.config)
+        self.single_action_space = action_space(self.world.config)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.state: Records = self.world.empty_states(num_envs)
+        self._scratch = self.world.empty_scratch(num_envs)
+        self._done = np.zeros(num_envs, np.bool_)
+        self._started = False
+        self._turn = np.zeros(num_envs, np.int64)  # how many users each row has served in order
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, Info]:
+        """Start sessions in all rows, or in those of ``options["reset_mask"]`` (see Starting State)."""
+        super().reset(seed=seed)
+        options = dict(check_options(options, OPTIONS))
+        rows = self._rows_to_reset(options.get("reset_mask"))
+        users, visits = None, np.zeros(len(rows), np.int64)
+        if "user_ids" in options:
+            users = check_user_ids(options["user_ids"])
+            if len(users) != len(rows):
+                raise ValueError(
+                    f"reset options: user_ids: expected {len(rows)} ids, one per reset row, got {len(users)}"
+                )
+        if seed is not None or self.seed_value is None:
+            assert self.np_random_seed is not None
+            self.seed_value = stream_seed(self.np_random_seed)
+            self._turn[:] = 0
+        if users is None:
+            users, visits = self._users_in_order(rows)
+        observation = self.world.empty_observation(self.num_envs)
+        if len(rows) < self.num_envs:
+            observe_serial(self.state, observation)
+        self._start(rows, users, visits, observation)
+        self._started = True
+        return observation._asdict(), self._info(np.zeros(self.num_envs, OUTCOME))
+
+    def _rows_to_reset(self, mask: ArrayLike | None) -> NDArray[np.int64]:
+        if mask is None:
+            return np.arange(self.num_envs)
+        mask = np.asarray(mask)
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            raise ValueError(
+                f"reset options: reset_mask: expected a boolean array of shape ({self.num_envs},) with at least one True, "
+                f"got shape {mask.shape} of {mask.dtype} with {np.count_nonzero(mask)} True"
+            )
+        if not self._started and not mask.all():
+            raise ResetNeeded("reset options: reset_mask: the first reset must start every row")
+        return np.flatnonzero(mask)
+
+    def _users_in_order(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The next user and visit of each row, and advance the order."""
+        turn = self._turn[rows] * self.num_envs + rows
+        self._turn[rows] += 1
+        if self._user_ids is None:
+            return turn, np.zeros(len(rows), np.int64)
+        return self._user_ids[turn % len(self._user_ids)], turn // len(self._user_ids)
+
+    def _start(
+        self,
+        rows: NDArray[np.int64],
+        users: NDArray[np.int64],
+        visits: NDArray[np.int64],
+        observation: ObservationArrays,
+    ) -> None:
+        assert self.seed_value is not None
+        self.world.reset(
+            self.seed_value, self.state, rows, users, visits, observation, self._scratch, self._parallel
+        )
+        self._done[rows] = False
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Info]:
+        """Show a batch of items or slates, and let the users answer."""
+        if not self._started:
+            raise ResetNeeded("call reset() before step()")
+        assert self.seed_value is not None
+        over = np.flatnonzero(self._done)
+        if len(over) and self.autoreset_mode is AutoresetMode.DISABLED:
+            raise ResetNeeded(
+                f"row {over[0]}: its session is over; reset it with options={{'reset_mask': ...}} before step()"
+            )
+        slates = check_slates(self.world, actions, self.num_envs, self._allow_repeats)
+        outcomes, observation = self.world.step(
+            self.seed_value,
+            self.state,
+            slates,
+            active=~self._done,
+            with_truth=self.expected_reward,
+            scratch=self._scratch,
+            parallel=self._parallel,
+        )
+        if len(over):  # NEXT_STEP: this step starts the next session of the rows that ended before
+            self._start(over, *self._users_in_order(over), observation)
+        terminated = np.ascontiguousarray(outcomes["terminated"])
+        truncated = np.zeros(self.num_envs, np.bool_)
+        if self.max_episode_steps is not None:
+            truncated = ~terminated & (self.state["step"] >= self.max_episode_steps)
+        self._done = terminated | truncated
+        info = self._info(outcomes)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
+            self._reset_at_once(observation, info)
+        return observation._asdict(), np.ascontiguousarray(outcomes["reward"]), terminated, truncated, info
+
+    def _reset_at_once(self, observation: ObservationArrays, info: Info) -> None:
+        """SAME_STEP: keep the last observations and infos of the finished rows, and start their next sessions."""
+        done = self._done.copy()
+        rows = np.flatnonzero(done)
+        final_obs = np.full(self.num_envs, None, object)
+        last = {key: array[rows] for key, array in observation._asdict().items()}
+        for i, row in enumerate(rows):
+            final_obs[row] = {key: array[i] for key, array in last.items()}
+        final_info = {key: np.where(done, array, np.zeros_like(array)) for key, array in info.items()}
+        self._start(rows, *self._users_in_order(rows), observation)
+        info.update(self._info_of_users())
+        info.update(final_obs=final_obs, _final_obs=done, final_info=final_info, _final_info=done.copy())
+
+    def _info_of_users(self) -> Info:
+        return {"user_id": self.state["user_id"].copy(), "visit": self.state["visit"].copy()}
+
+    def _info(self, outcomes: Records) -> Info:
+        info = self._info_of_users()
+        info.update({name: outcomes[name] for name in OUTCOME_INFO})
+        if self.expected_reward:
+            info[TRUTH_INFO] = outcomes[TRUTH_INFO]
+        return info

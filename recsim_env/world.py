@@ -1,0 +1,160 @@
+"""A world: one config, its catalog, and the kernel bound to both. It holds no user and changes nothing of its own."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim_env.catalog import PublicCatalog, draw_catalog, public_view
+from recsim_env.config import WorldConfig
+from recsim_env.kernel.drivers import (
+    CHUNK,
+    find_invalid,
+    reset_parallel,
+    reset_serial,
+    step_parallel,
+    step_serial,
+)
+from recsim_env.records import OUTCOME, ObservationArrays, Records, pack_params, scratch_dtype, user_state_dtype
+
+PARALLEL_FROM = 2 * CHUNK  # users; below, waking the threads costs more than it saves
+
+
+class World:
+    """The simulator without an interface around it: states in, states and outcomes out.
+
+    Args:
+        config: the world's parameters.
+
+    Attributes:
+        config: as given.
+        items: [N] ITEM records, hidden fields included.
+        topic_centres: [C, D] float32.
+        params: [1] PARAMS record.
+        state_dtype: USER_STATE of this world.
+    """
+
+    def __init__(self, config: WorldConfig | None = None) -> None:
+        self.config = WorldConfig() if config is None else config
+        if not isinstance(self.config, WorldConfig):
+            raise TypeError(f"World: config: expected WorldConfig, got {type(config).__name__}")
+        self.catalog = draw_catalog(self.config.catalog)
+        self.items = self.catalog.items
+        self.topic_centres = self.catalog.topic_centres
+        self.params = pack_params(self.config)
+        self.state_dtype = user_state_dtype(self.config)
+        self._scratch_dtype = scratch_dtype(self.config)
+
+    @cached_property
+    def public_catalog(self) -> PublicCatalog:
+        """Topic, price and base popularity of every item: what agents may read."""
+        return public_view(self.catalog)
+
+    def empty_states(self, num_users: int) -> Records:
+        """[num_users] USER_STATE records that no visit has started yet: ``ended``, zeros elsewhere."""
+        states = np.zeros(num_users, self.state_dtype)
+        states["ended"] = True
+        return states
+
+    def empty_scratch(self, num_users: int) -> Records:
+        """Scratch for one caller that serves up to ``num_users`` at a time; not to be shared between threads."""
+        return np.zeros(-(-max(num_users, 1) // CHUNK), self._scratch_dtype)
+
+    def empty_observation(self, num_users: int) -> ObservationArrays:
+        """Fresh observation arrays for ``num_users`` rows, their content undefined."""
+        history, slate = self.config.history_length, self.config.slate_size
+        return ObservationArrays(
+            np.empty((num_users, history), np.int64),
+            np.empty((num_users, history), np.int64),
+            np.empty((num_users, slate), np.int64),
+            np.empty((num_users, slate), np.int64),
+            np.empty(num_users, np.int64),
+            np.empty((num_users, 1), np.int64),
+        )
+
+    def reset(
+        self,
+        seed: int,
+        states: Records,
+        rows: NDArray[np.int64],
+        users: NDArray[np.int64],
+        visits: NDArray[np.int64],
+        observation: ObservationArrays | None = None,
+        scratch: Records | None = None,
+        parallel: bool | None = None,
+    ) -> ObservationArrays:
+        """Put user users[i] at the start of visit visits[i] into states[rows[i]].
+
+        Args:
+            seed: key of the world's luck, in [0, 2^64).
+            states: [B] USER_STATE, rows overwritten.
+            rows, users, visits: [R] int64.
+            observation: arrays of B rows, the named rows overwritten; fresh ones by default.
+            scratch: from ``empty_scratch``; fresh by default.
+            parallel: whether to use several threads; by default from ``PARALLEL_FROM`` users on.
+
+        Returns:
+            the observation arrays.
+        """
+        observation = self.empty_observation(len(states)) if observation is None else observation
+        scratch = self.empty_scratch(len(rows)) if scratch is None else scratch
+        parallel = len(rows) >= PARALLEL_FROM if parallel is None else parallel
+        driver = reset_parallel if parallel else reset_serial
+        key = np.uint64(seed)
+        driver(
+            self.params, self.items, self.topic_centres, key, states, rows, users, visits, scratch, observation
+        )
+        return observation
+
+    def step(
+        self,
+        seed: int,
+        states: Records,
+        slates: NDArray[np.int64],
+        active: NDArray[np.bool_] | None = None,
+        with_truth: bool = False,
+        scratch: Records | None = None,
+        parallel: bool | None = None,
+    ) -> tuple[Records, ObservationArrays]:
+        """Let every active user answer a slate.
+
+        Args:
+            seed: as given to ``reset``.
+            states: [B] USER_STATE, changed in place where active.
+            slates: [B, K] int64, items in [0, N); not checked here, see ``find_invalid``.
+            active: [B] bool; all by default. Inactive users keep their state, and their outcome is zero.
+            with_truth: whether to compute ``expected_reward``.
+            scratch, parallel: as for ``reset``.
+
+        Returns:
+            ([B] OUTCOME records, observation arrays of B rows), both fresh.
+        """
+        count = len(states)
+        outcomes = np.zeros(count, OUTCOME)
+        observation = self.empty_observation(count)
+        active = np.ones(count, np.bool_) if active is None else active
+        scratch = self.empty_scratch(count) if scratch is None else scratch
+        parallel = count >= PARALLEL_FROM if parallel is None else parallel
+        driver = step_parallel if parallel else step_serial
+        key = np.uint64(seed)
+        driver(
+            self.params, self.items, key, states, slates, active, with_truth, outcomes, scratch, observation
+        )
+        return outcomes, observation
+
+    def find_invalid(self, slates: NDArray[np.int64], allow_repeats: bool = False) -> tuple[int, int] | None:
+        """(row, position) of the first item outside [0, N) or, unless allowed, repeated in its row; None if all are fine."""
+        row, position = find_invalid(slates, self.config.catalog.num_items, allow_repeats)
+        return None if row < 0 else (int(row), int(position))
+
+    def __repr__(self) -> str:
+        catalog = self.config.catalog
+        return f"World({catalog.num_items} items, slate of {self.config.slate_size}, {self.config.choice.model})"
+
+
+def record_to_dict(record: Any) -> dict[str, Any]:
+    """One structured record as a dict of plain Python values, for printing."""
+    return {name: record[name].tolist() for name in record.dtype.names}
