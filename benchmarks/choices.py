@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import gymnasium as gym
 
 from benchmarks.errors import UsageError
 from benchmarks.summary import REFERENCES
@@ -36,31 +33,18 @@ def check_agents_package() -> None:
         )
 
 
-def nearest(kind: str, name: str, valid: Iterable[str]) -> str:
-    """An error text that lists the valid names, the likeliest first."""
-    names = list(valid)
-    close = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"unknown {kind} {name!r}.{hint} There are: {', '.join(names)}."
-
-
-def scenario_ids() -> list[str]:
-    """Ids of all registered scenarios."""
-    importlib.import_module(NAMESPACE)
-    return sorted(spec.id for spec in gym.registry.values() if spec.namespace == NAMESPACE)
-
-
 def find_scenario(name: str) -> str:
     """The full id of a scenario, given with or without its namespace.
 
     Raises:
         UsageError: there is none of this name; the message names the nearest.
     """
-    ids = scenario_ids()
-    full = name if "/" in name else f"{NAMESPACE}/{name}"
-    if full not in ids:
-        raise UsageError(nearest("scenario", name, (one.split("/")[1] for one in ids)))
-    return full
+    from recsim_env import get_scenario
+
+    try:
+        return get_scenario(name).id
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def find_agents(names: str | None, config: WorldConfig) -> list[str]:
@@ -74,6 +58,7 @@ def find_agents(names: str | None, config: WorldConfig) -> list[str]:
         UsageError: an unknown agent, or one that cannot act in this world.
     """
     from agents import AGENTS
+    from recsim_env.config import nearest
 
     slates = config.slate_size > 1
     unable = {"dqn"} if slates else set()
@@ -83,7 +68,7 @@ def find_agents(names: str | None, config: WorldConfig) -> list[str]:
         chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:
         if name not in AGENTS:
-            raise UsageError(nearest("agent", name, AGENTS))
+            raise UsageError(f"unknown agent {name!r}; {nearest(name, AGENTS)}")
         if name in unable:
             raise UsageError(
                 f"agent {name!r} recommends single items; this scenario asks for {config.slate_size}"

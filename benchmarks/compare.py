@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.choices import check_file, find_agents, find_scenario
-from benchmarks.experiment import HELD_OUT_SEED, Experiment, make_env, score_agent
+from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
 from benchmarks.figures import draw_figures
 from benchmarks.progress import RunProgress
 from benchmarks.provenance import code_hash, provenance
@@ -20,6 +20,8 @@ from benchmarks.summary import seed_rows, summary_curves, summary_rows
 from benchmarks.tables import comparison_tables
 from benchmarks.tasks import Task, TaskFolder, write_json
 from benchmarks.workers import run_tasks
+from recsim_env import get_scenario
+from recsim_env.config import WorldConfig
 from recsim_env.event_log import replacing
 
 
@@ -60,7 +62,7 @@ def compare(
     experiment = Experiment(
         find_scenario(scenario), size.log_decisions, size.online_decisions, size.online_users, size.eval_users
     )
-    config = world_config(experiment.scenario)
+    config = get_scenario(experiment.scenario).config
     names = find_agents(agents, config)
     folder = TaskFolder(out, run_settings("compare", experiment, config, preset=preset), overwrite)
     tasks = [
@@ -99,15 +101,7 @@ def report(folder: TaskFolder, agents: Sequence[str], seeds: Sequence[int]) -> d
     return saved
 
 
-def world_config(scenario: str) -> Any:
-    """The config of a scenario's world."""
-    env = make_env(scenario, 1, HELD_OUT_SEED)
-    config = env.unwrapped.world.config  # type: ignore[attr-defined]
-    env.close()
-    return config
-
-
-def run_settings(command: str, experiment: Experiment, config: Any, **more: Any) -> dict[str, Any]:
+def run_settings(command: str, experiment: Experiment, config: WorldConfig, **more: Any) -> dict[str, Any]:
     """All that results depend on, except which agents and seeds are run."""
     return {
         "command": command,

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.choices import check_file, find_agents, find_scenario
-from benchmarks.compare import run_settings, task_name, world_config, write_csv, write_rows
+from benchmarks.compare import run_settings, task_name, write_csv, write_rows
 from benchmarks.curve_report import curve_table, draw_learning_curve
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, score_agent
@@ -22,6 +22,7 @@ from benchmarks.statistics import gap_share, seed_interval
 from benchmarks.summary import CEILING, FLOOR, RESAMPLING_SEED, metric_values
 from benchmarks.tasks import Task, TaskFolder, write_json
 from benchmarks.workers import run_tasks
+from recsim_env import WorldConfig, get_scenario
 
 DEFAULT_SIZES = (20_000, 200_000, 2_000_000)
 EVAL_USERS = 5_000
@@ -47,7 +48,7 @@ def learning_curve(
     lengths = parse_sizes(sizes)
     seeds = list(range(first_seed, first_seed + num_seeds))
     experiment = Experiment(find_scenario(scenario), max(lengths), 1, 1, EVAL_USERS)
-    config = world_config(experiment.scenario)
+    config = get_scenario(experiment.scenario).config
     learners = find_learners(agents, config)
     settings = run_settings("learning-curve", replace(experiment, log_decisions=0), config)
     folder = TaskFolder(out, settings, overwrite)
@@ -150,7 +151,7 @@ def parse_sizes(text: str | None) -> list[int]:
     return sorted(set(sizes))
 
 
-def find_learners(names: str | None, config: Any) -> list[str]:
+def find_learners(names: str | None, config: WorldConfig) -> list[str]:
     """The offline learners asked for; all of them by default."""
     from agents import OFFLINE
 

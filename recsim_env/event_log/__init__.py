@@ -1,7 +1,16 @@
 """The logged data: what a policy showed, with which propensity, and what the users did."""
 
+from recsim_env.event_log.collect import collect_log
 from recsim_env.event_log.files import replacing
 from recsim_env.event_log.log import COLUMNS, METADATA_KEY, SCHEMA_VERSION, EventLog
 from recsim_env.event_log.provenance import source_commit
 
-__all__ = ["COLUMNS", "METADATA_KEY", "SCHEMA_VERSION", "EventLog", "replacing", "source_commit"]
+__all__ = [
+    "COLUMNS",
+    "METADATA_KEY",
+    "SCHEMA_VERSION",
+    "EventLog",
+    "collect_log",
+    "replacing",
+    "source_commit",
+]

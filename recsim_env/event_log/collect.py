@@ -3,88 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import gymnasium as gym
+import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode
 
 from recsim_env.event_log.log import COLUMNS, OBSERVATION_KEYS, EventLog
 from recsim_env.event_log.provenance import source_commit
+from recsim_env.policy import Policy
 from recsim_env.rollout import Impressions, rollout
 from recsim_env.streams import STREAM_VERSION
-
-if TYPE_CHECKING:
-    from recsim_env.policy import Policy
+from recsim_env.world import World
 
 BLOCK_USERS = 4_096
-"""Users are served in blocks of this size, each with its own generator: a longer log starts with the shorter one."""
+"""Users served side by side; each block has its own generator, so a longer log begins with a shorter one."""
 
 
 def collect_log(
-    scenario: str,
+    world: World | str,
     policy: Policy,
     num_decisions: int,
     seed: int,
     *,
-    batch_size: int = 1_024,
+    max_steps: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-    **overrides: Any,
 ) -> EventLog:
     """Log whole sessions of users 0, 1, 2, ... until at least `num_decisions` decisions are logged.
 
     Args:
-        scenario: id of a registered environment.
-        policy: the logging policy; states its propensities.
+        world: a world, or the id of a registered scenario.
+        policy: the logging policy, which states its propensities.
         num_decisions: least number of rows; the last user's session is kept whole.
-        seed: of the world's streams; the policy's own draws come from generators seeded with (seed, block).
-        batch_size: users served at a time.
+        seed: of the users' luck; the policy draws from generators seeded with (seed, block of users).
+        max_steps: horizon of a session; that of the scenario by default.
         progress: called as progress(rows so far, num_decisions).
-        overrides: passed on to the environment.
 
     Returns:
-        The log; the same prefix of users for any `num_decisions`.
+        The log. With the same seed, a shorter log is a prefix of a longer one.
+
+    Raises:
+        ValueError: a world was given without `max_steps`, or `num_decisions` is not positive.
     """
     if num_decisions < 1:
         raise ValueError(f"num_decisions: expected at least 1, got {num_decisions}")
-    env = gym.make_vec(
-        scenario, num_envs=batch_size, vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED}, **overrides
-    )
-    world = env.unwrapped.world  # type: ignore[attr-defined]
-    env.reset(seed=seed)
+    scenario = world if isinstance(world, str) else None
+    if isinstance(world, str):
+        env = gymnasium.make_vec(world, num_envs=1)
+        max_steps = gymnasium.spec(world).max_episode_steps if max_steps is None else max_steps
+        world = env.unwrapped.world  # type: ignore[attr-defined]
+        assert isinstance(world, World)
+        env.close()
+    if max_steps is None:
+        raise ValueError("max_steps: needed with a world; only a scenario id has a horizon of its own")
     parts: list[dict[str, np.ndarray]] = []
     num_rows = block = 0
     while num_rows < num_decisions:
         users = np.arange(block * BLOCK_USERS, (block + 1) * BLOCK_USERS)
+        generator = np.random.default_rng([seed, block])
         batches = []
-        for batch in rollout(env, policy, users, np.random.default_rng([seed, block])):
+        for batch in rollout(
+            world, policy, users, seed=seed, generator=generator, max_steps=max_steps, batch_size=BLOCK_USERS
+        ):
             batches.append(_columns(batch))
+            num_rows += len(batch)
             if progress is not None:
-                num_rows += len(batch.step)
                 progress(min(num_rows, num_decisions), num_decisions)
-        parts.append(_sorted({name: np.concatenate([part[name] for part in batches]) for name in batches[0]}))
-        num_rows = sum(len(part["step"]) for part in parts)
+        parts.append(_sorted(_joined(batches)))
         block += 1
-    env.close()
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    columns["price"] = world.public_catalog.price[columns["action"]]
-    provenance = {
+    provenance: dict[str, Any] = {
         "scenario": scenario,
         "config": world.config.to_json(),
+        "max_steps": max_steps,
         "seed": seed,
         "stream_version": STREAM_VERSION,
         "commit": source_commit(),
     }
-    return EventLog(**columns, policy=policy.name, provenance=provenance).first_users(num_decisions)
+    log = EventLog(**_joined(parts), policy=policy.name, provenance=provenance)
+    return log.first_users(num_decisions)
 
 
 def _columns(batch: Impressions) -> dict[str, np.ndarray]:
-    """The log's columns of one batch, compact dtypes, price left out."""
-    columns = {name: getattr(batch, name) for name in COLUMNS if hasattr(batch, name)}
-    columns |= {key: batch.observation[key] for key in OBSERVATION_KEYS}
+    """The log's columns of one batch, in its compact dtypes."""
+    columns = {key: batch.observation[key] for key in OBSERVATION_KEYS}
     columns["session_step"] = columns["session_step"][:, 0]
-    columns["action"] = np.asarray(batch.action).reshape(len(batch.step), -1)
+    columns |= {name: getattr(batch, name) for name in COLUMNS if name not in columns}
     return {name: column.astype(COLUMNS[name][0]) for name, column in columns.items()}
+
+
+def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
 
 
 def _sorted(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
