@@ -59,7 +59,7 @@ def item_truth(world: World, states: Records) -> ItemTruth:
     """Utility and value of a click of all N items for ``states`` [B] USER_STATE; 8 B N bytes."""
     shape = (len(states), len(world.items))
     truth = ItemTruth(np.empty(shape, np.float32), np.empty(shape, np.float32))
-    item_truth_parallel(world.params, world.items, states, truth)
+    item_truth_parallel(world.params, world.items, states, *truth)
     return truth
 
 

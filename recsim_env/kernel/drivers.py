@@ -166,13 +166,18 @@ def slate_truth_serial(params, items, states, slates, scratch, truth):
             truth.purchase_prob[i, k] = marginal_purchase_prob(params[0], state, item, own.match[k])
 
 
+@compiled
+def item_truth_user(params, items, state, utilities, values):
+    """Write utility and value of a click of every item for one user; utilities, values: [N] float32."""
+    for n in range(len(items)):
+        item = items[n]
+        item_match = match(state.interest, item)
+        utilities[n] = utility(params, state, item, item_match)
+        values[n] = value_of_click(params, state, item, item_match)
+
+
 @compiled(parallel=True)
-def item_truth_parallel(params, items, states, truth):
-    """Write utility and value of a click of every item for B users; truth: an ``ItemTruth`` [B, N], overwritten."""
+def item_truth_parallel(params, items, states, utilities, values):
+    """``item_truth_user`` for B users on several threads; utilities, values: [B, N] float32, overwritten."""
     for i in numba.prange(len(states)):
-        state = states[i]
-        for n in range(len(items)):
-            item = items[n]
-            item_match = match(state.interest, item)
-            truth.utility[i, n] = utility(params[0], state, item, item_match)
-            truth.value_of_click[i, n] = value_of_click(params[0], state, item, item_match)
+        item_truth_user(params[0], items, states[i], utilities[i], values[i])
