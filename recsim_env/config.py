@@ -102,8 +102,8 @@ class CatalogConfig(Section):
     num_topics: int = _whole(20, 1, 10_000)
     topic_spread: float = _real(0.5, 0.0)
     popularity_exponent: float = _real(1.0, 0.0)
-    appeal_scale: float = _real(0.5, 0.0)
-    quality_appeal_correlation: float = _real(-0.6, -1.0, 1.0)
+    appeal_scale: float = _real(2.0, 0.0)
+    quality_appeal_correlation: float = _real(-0.8, -1.0, 1.0)
     price_median: float = _real(20.0, 1e-6)
     price_log_std: float = _real(0.8, 0.0, 5.0)
 
@@ -167,7 +167,7 @@ class ChoiceConfig(Section):
 
     model: str = "logit"
     affinity_weight: float = _real(6.0, 0.0, 60.0)
-    no_click_utility: float = _real(3.5, -60.0, 60.0)
+    no_click_utility: float = _real(3.0, -60.0, 60.0)
     position_exponent: float = _real(0.66, 0.0, 10.0)
 
     def __post_init__(self) -> None:
@@ -187,11 +187,11 @@ class FunnelConfig(Section):
     """
 
     like_bias: float = _real(-3.5, -60.0, 60.0)
-    like_match: float = _real(2.0, -60.0, 60.0)
-    like_quality: float = _real(2.5, -60.0, 60.0)
+    like_match: float = _real(3.0, -60.0, 60.0)
+    like_quality: float = _real(1.0, -60.0, 60.0)
     purchase_bias: float = _real(-1.5, -60.0, 60.0)
-    purchase_match: float = _real(1.5, -60.0, 60.0)
-    purchase_quality: float = _real(1.5, -60.0, 60.0)
+    purchase_match: float = _real(2.5, -60.0, 60.0)
+    purchase_quality: float = _real(0.5, -60.0, 60.0)
     purchase_like: float = _real(1.0, -60.0, 60.0)
 
 
@@ -234,10 +234,10 @@ class SessionConfig(Section):
         refund: share of that cost which a step with a click gives back at full satisfaction.
     """
 
-    patience_scale: float = _real(24.0, 1e-3, 1e6)
+    patience_scale: float = _real(20.0, 1e-3, 1e6)
     patience_shape: float = _real(2.0, 0.1, 100.0)
     step_cost: float = _real(1.0, 1e-3, 1e6)
-    refund: float = _real(0.75, 0.0, 1.0)
+    refund: float = _real(1.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

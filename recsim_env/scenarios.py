@@ -48,13 +48,13 @@ SCENARIOS: dict[str, Scenario] = {
             "Storefront-v0",
             "One of 1,000 items per step, to users whose satisfaction decides how long they stay.",
             STOREFRONT,
-            50,
+            100,
         ),
         Scenario(
             "StorefrontSlate-v0",
             "Slates of 10 from 10,000 items, to the users of Storefront.",
             STOREFRONT.replace(catalog={"num_items": 10_000}, slate_size=10),
-            50,
+            100,
         ),
         Scenario(
             "Memoryless-v0",
@@ -70,7 +70,7 @@ SCENARIOS: dict[str, Scenario] = {
                 ),
                 session=SessionConfig(refund=0.0),
             ),
-            50,
+            100,
         ),
     )
 }
