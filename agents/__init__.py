@@ -1,0 +1,37 @@
+"""Agents for recsim_env: policies that act on batches, controls, and learners, online and from logs.
+
+Every agent has `act(observation, generator) -> Decision(action, propensity)`, `save(folder)` and `load(folder)`;
+offline learners have `fit(log, public_catalog, seed=...)`, online ones `learn(env, num_decisions, seed=...)`.
+"""
+
+from agents.controls import MyopicOracle, Popular, RandomPolicy
+from agents.dqn import DQN, DQNConfig
+from agents.logging_policy import LoggingConfig, LoggingPolicy
+from agents.registry import AGENTS, OFFLINE, ONLINE, agent_class
+from agents.reinforce import Reinforce, ReinforceConfig
+from agents.sb3 import HistoryExtractor, SB3VecEnv
+from agents.sqn import SQN, SQNConfig
+
+PROJECT = "recsim_env"
+"""Whose package this is: other distributions also install a top-level `agents`."""
+
+__all__ = [
+    "AGENTS",
+    "DQN",
+    "OFFLINE",
+    "ONLINE",
+    "PROJECT",
+    "SQN",
+    "DQNConfig",
+    "HistoryExtractor",
+    "LoggingConfig",
+    "LoggingPolicy",
+    "MyopicOracle",
+    "Popular",
+    "RandomPolicy",
+    "Reinforce",
+    "ReinforceConfig",
+    "SB3VecEnv",
+    "SQNConfig",
+    "agent_class",
+]

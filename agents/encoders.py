@@ -1,0 +1,164 @@
+"""From an observation to a state vector, and from a state vector to one score per item.
+
+    ItemTable         item id -> representation: id embedding + topic embedding + public features
+    SequenceEncoder   history and last slate -> state, a GRU over item representations
+    ItemScorer        state -> score of any item: dot product with the same representations, so that what is
+                      learned of one item carries over to its topic
+
+Symbols: B users, K slots, N items, H history, D representation size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from agents.spec import NUM_EVENT_MASKS, ObservationSpec
+
+if TYPE_CHECKING:
+    from recsim_env.catalog import PublicCatalog
+
+NUM_FEATURES = 2
+
+
+class ItemTable(nn.Module):
+    """Item representations: id embedding + topic embedding + linear map of two public features.
+
+    x_a = E_id[a] + E_topic[topic(a)] + W [standardised log price, standardised log base popularity];  x_N = 0 (padding).
+
+    The public features are buffers, so they travel inside `state_dict` and a loaded agent needs no catalog.
+
+    Source: Ours: the sum of embeddings of an item's attributes, as in Covington et al. (2016), section 3.2.
+    """
+
+    topic: Tensor
+    features: Tensor
+
+    def __init__(self, num_items: int, num_topics: int, dim: int) -> None:
+        super().__init__()
+        self.num_items = num_items
+        self.id_embedding = nn.Embedding(num_items + 1, dim, padding_idx=num_items)
+        self.topic_embedding = nn.Embedding(num_topics, dim)
+        self.feature_map = nn.Linear(NUM_FEATURES, dim, bias=False)
+        self.register_buffer("topic", torch.zeros(num_items, dtype=torch.int64))
+        self.register_buffer("features", torch.zeros(num_items, NUM_FEATURES))
+
+    def set_catalog(self, catalog: PublicCatalog) -> None:
+        """Copy the public side of a catalog into the buffers.
+
+        Raises:
+            ValueError: the catalog has another number of items or topics than this table.
+        """
+        if len(catalog.topic) != self.num_items:
+            raise ValueError(
+                f"public_catalog: {len(catalog.topic)} items, this agent was made for {self.num_items}"
+            )
+        num_topics = self.topic_embedding.num_embeddings
+        if catalog.num_topics != num_topics:
+            raise ValueError(
+                f"public_catalog: {catalog.num_topics} topics, this agent was made for {num_topics}"
+            )
+        self.topic.copy_(torch.from_numpy(np.array(catalog.topic, dtype=np.int64)))
+        self.features.copy_(torch.from_numpy(public_features(catalog)))
+
+    def forward(self) -> Tensor:
+        """[N + 1, D] float32: one row per item, the last for padding (zeros)."""
+        items = (
+            self.id_embedding.weight[:-1] + self.topic_embedding(self.topic) + self.feature_map(self.features)
+        )
+        return torch.cat([items, items.new_zeros(1, items.shape[1])])
+
+
+def public_features(catalog: PublicCatalog) -> NDArray[np.float32]:
+    """[N, 2] float32: log price and log base popularity, each with mean 0 and standard deviation 1 over the catalog."""
+    price = np.log(np.asarray(catalog.price, dtype=np.float64))
+    popularity = np.log(np.asarray(catalog.base_popularity, dtype=np.float64))
+    columns = [_standardise(price), _standardise(popularity)]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _standardise(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    spread = column.std()
+    return (column - column.mean()) / spread if spread > 0 else np.zeros_like(column)
+
+
+class SequenceEncoder(nn.Module):
+    """GRU over the visible history and the last slate's outcome, then the user's context.
+
+    Token of history entry j:  x_{item_j} + E_event[events_j]
+    Token of the last slate:   mean over its slots of (x_{item_k} + E_outcome[events_k]); zero before the first slate
+    State:  relu(W [GRU's last hidden state, E_segment, log(1 + session_step), exposure] + b) + GRU's last hidden state
+
+    Source: GRU4Rec (Hidasi et al. 2016) for the recurrence over items; SQN (Xin et al. 2020) for the sizes 10 and 64;
+    event types, the slate token and the context are Ours (without the slate token a skip would be invisible).
+    """
+
+    def __init__(self, spec: ObservationSpec, num_topics: int, dim: int = 64) -> None:
+        super().__init__()
+        self.spec = spec
+        self.dim = dim
+        self.items = ItemTable(spec.num_items, num_topics, dim)
+        self.history_event = nn.Embedding(NUM_EVENT_MASKS, dim, padding_idx=0)
+        self.slate_event = nn.Embedding(NUM_EVENT_MASKS, dim)
+        self.segment = nn.Embedding(spec.num_segments, dim)
+        self.step = nn.Linear(1, dim)
+        self.gru = nn.GRU(dim, dim, batch_first=True)
+        self.context = nn.Linear(2 * dim, dim)
+
+    def forward(self, observation: Mapping[str, Tensor], table: Tensor | None = None) -> Tensor:
+        """Encode a batch.
+
+        Args:
+            observation: the environment's keys as integer tensors, [B, H], [B, H], [B, K], [B, K], [B], [B, 1].
+            table: [N + 1, D], `self.items()` when it is at hand already.
+
+        Returns:
+            [B, D] float32 state.
+        """
+        table = self.items() if table is None else table
+        history = nn.functional.embedding(observation["history_items"], table)
+        history = history + self.history_event(observation["history_events"])
+        slate = observation["last_slate"]
+        shown = (slate != self.spec.num_items).unsqueeze(-1)
+        outcome = nn.functional.embedding(slate, table) + self.slate_event(observation["last_events"])
+        last = (outcome * shown).sum(1, keepdim=True) / shown.sum(1, keepdim=True).clamp(min=1)
+        _, hidden = self.gru(torch.cat([history, last], dim=1))
+        step = torch.log1p(observation["session_step"].reshape(-1, 1).to(hidden.dtype))
+        context = self.segment(observation["segment"].reshape(-1)) + self.step(step)
+        state = hidden[-1]
+        return state + torch.relu(self.context(torch.cat([state, context], dim=1)))
+
+
+class ItemScorer(nn.Module):
+    """Scores of items from a state: <W s, x_a> / sqrt(D) + b_a, the representation tied to the encoder's inputs.
+
+    Source: tied input and output embeddings, Press and Wolf (2017); item bias as in Koren et al. (2009).
+    """
+
+    def __init__(self, num_items: int, dim: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(dim, dim)
+        self.bias = nn.Parameter(torch.zeros(num_items))
+        self.scale = dim**-0.5
+
+    def forward(self, state: Tensor, table: Tensor) -> Tensor:
+        """[B, D] state, [N + 1, D] table -> [B, N] scores."""
+        return torch.addmm(self.bias, self.query(state) * self.scale, table[:-1].T)
+
+    def of_items(self, state: Tensor, table: Tensor, items: Tensor) -> Tensor:
+        """The same for chosen items only: [B, D], [N + 1, D], [B, K] integer -> [B, K]."""
+        chosen = nn.functional.embedding(items, table)
+        return torch.einsum("bd,bkd->bk", self.query(state) * self.scale, chosen) + self.bias[items.long()]
+
+
+def to_tensors(observation: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """The observation's arrays as int64 tensors (`session_step` and `segment` as [B, 1] and [B])."""
+    return {
+        key: torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))
+        for key, array in observation.items()
+    }

@@ -1,0 +1,210 @@
+"""What the offline learners share: fit on a log, act on a batch, one folder on disk."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.batches import LogTensors
+from agents.encoders import to_tensors
+from agents.seeding import build, single_thread, torch_generator
+from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
+from agents.storage import load_agent, save_agent
+from recsim_env import Decision, WorldConfig
+
+if TYPE_CHECKING:
+    from recsim_env.catalog import PublicCatalog
+    from recsim_env.event_log import EventLog
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+"""progress(step, total, metrics): called now and then during training, and after its last step."""
+
+REPORT_EVERY = 50
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Settings that every offline learner has; subclasses add their own.
+
+    Attributes:
+        dim: size of embeddings and hidden state.
+        batch_size: decisions per update.
+        epochs: passes over the log, fractions allowed.
+        learning_rate: Adam's step size at the start; it falls linearly to 0.
+        max_grad_norm: gradients are scaled down to this global norm.
+    """
+
+    dim: int = 64
+    batch_size: int = 256
+    epochs: float = 2.0
+    learning_rate: float = 0.005
+    max_grad_norm: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("dim", "batch_size", "epochs", "learning_rate", "max_grad_norm"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+
+    def num_updates(self, num_rows: int) -> int:
+        """Gradient updates that `epochs` passes over a log of `num_rows` decisions take; at least one."""
+        return max(1, round(self.epochs * num_rows / min(self.batch_size, num_rows)))
+
+
+class OfflineAgent(ABC):
+    """A network trained from an event log that acts on batches of observations.
+
+    Subclasses name their `config_class`, build their network, and write `train` and `decide`.
+    """
+
+    name: ClassVar[str]
+    needs_state: ClassVar[bool] = False
+    config_class: ClassVar[type[TrainingConfig]]
+
+    network: nn.Module
+    spec: ObservationSpec
+    fingerprint: str
+
+    def __init__(self, config: TrainingConfig | None = None) -> None:
+        self.config: Any = self.config_class() if config is None else config
+        if not isinstance(self.config, self.config_class):
+            raise TypeError(f"config: expected {self.config_class.__name__}, got {type(config).__name__}")
+        self.num_topics = 0
+
+    @abstractmethod
+    def make_network(self) -> nn.Module:
+        """A freshly constructed network for `self.spec`, `self.num_topics` and `self.config`."""
+
+    @abstractmethod
+    def set_catalog(self, catalog: PublicCatalog) -> None:
+        """Give the public catalog to every item table of the network."""
+
+    @abstractmethod
+    def train(self, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
+        """Update `self.network` in place from the log."""
+
+    @abstractmethod
+    def decide(self, observation: Mapping[str, Tensor], generator: np.random.Generator) -> Decision:
+        """Act on a checked batch of observations given as int64 tensors."""
+
+    def fit(
+        self,
+        log: EventLog,
+        public_catalog: PublicCatalog,
+        *,
+        seed: int,
+        spec: ObservationSpec | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Train from scratch on a log.
+
+        Args:
+            log: decisions of a logging policy with recorded propensities.
+            public_catalog: the readable side of the catalog that the log was made with.
+            seed: of initial values, minibatches and every other draw of the training.
+            spec: sizes of the scenario; read from the log when not given.
+            progress: called as progress(step, total, metrics).
+
+        Returns:
+            The agent itself.
+
+        Raises:
+            ValueError: the log and the catalog do not belong together, or the log cannot be learned from.
+        """
+        self.spec = spec_of_log(log, public_catalog) if spec is None else spec
+        self.num_topics = int(public_catalog.num_topics)
+        self.fingerprint = catalog_fingerprint(public_catalog)
+        data = LogTensors.from_log(log, self.spec)
+        generator = torch_generator(seed)
+        with single_thread():
+            self.network = build(self.make_network, generator)
+            self.set_catalog(public_catalog)
+            self.network.train()
+            self.train(data, generator, progress or _silent)
+            self.network.eval()
+        return self
+
+    @torch.inference_mode()
+    def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
+        """Choose for a batch of users.
+
+        Args:
+            observation: the environment's keys, leading axis B.
+            generator: source of the policy's own randomness, if it has any.
+
+        Returns:
+            Decision(action [B] or [B, K] int64, propensity [B] float64).
+
+        Raises:
+            RuntimeError: the agent was neither fitted nor loaded.
+            ValueError: the observation belongs to another scenario.
+        """
+        if not hasattr(self, "network"):
+            raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
+        self.spec.check(observation)
+        return self.decide(to_tensors(observation), generator)
+
+    def check_catalog(self, public_catalog: PublicCatalog) -> None:
+        """Raise ValueError when `public_catalog` is not the one that the agent was trained with."""
+        check_catalog(public_catalog, self.fingerprint)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the agent to a folder, atomically (`agents.storage.save_agent`)."""
+        if not hasattr(self, "network"):
+            raise RuntimeError(f"{type(self).__name__}.save: fit the agent or load it first")
+        card = {
+            "config": asdict(self.config),
+            "spec": asdict(self.spec),
+            "num_topics": self.num_topics,
+            "catalog": self.fingerprint,
+        }
+        save_agent(folder, type(self).__name__, card, self.network.state_dict())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read an agent that `save` wrote; it acts bit for bit as the saved one."""
+        card, arrays = load_agent(folder, cls.__name__)
+        agent = cls(cls.config_class(**card["config"]))
+        agent.spec = ObservationSpec(**card["spec"])
+        agent.num_topics = card["num_topics"]
+        agent.fingerprint = card["catalog"]
+        agent.network = build(agent.make_network, torch_generator(0))
+        agent.network.load_state_dict(arrays)
+        agent.network.eval()
+        return agent
+
+
+def _silent(step: int, total: int, metrics: Mapping[str, float]) -> None:
+    """Report nothing."""
+
+
+def spec_of_log(log: EventLog, public_catalog: PublicCatalog) -> ObservationSpec:
+    """Sizes of the scenario that made a log.
+
+    The number of segments comes from the config in the log's provenance, or else is the largest one seen plus one.
+
+    Raises:
+        ValueError: the prices of the shown items are not the catalog's, so the log comes from another catalog.
+    """
+    num_items = len(public_catalog.topic)
+    known = (log.action >= 0) & (log.action < num_items)
+    shown_price = public_catalog.price[np.where(known, log.action, 0)]
+    if not (known & (shown_price == log.price)).all():
+        row, slot = (int(axis[0]) for axis in np.nonzero(~known | (shown_price != log.price)))
+        raise ValueError(
+            f"public_catalog: the log was made with another one: row {row}, slot {slot} shows item "
+            f"{int(log.action[row, slot])} at {float(log.price[row, slot])!r}, which this catalog of {num_items} items does not"
+        )
+    config = log.provenance.get("config")
+    num_segments = int(log.segment.max(initial=0)) + 1
+    if config is not None:
+        num_segments = max(num_segments, WorldConfig.from_json(config).population.num_segments)
+    return ObservationSpec(num_items, log.history_items.shape[1], log.action.shape[1], num_segments)

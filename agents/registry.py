@@ -1,0 +1,36 @@
+"""Names of the agents on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agents.controls import MyopicOracle, Popular, RandomPolicy
+from agents.dqn import DQN
+from agents.logging_policy import LoggingPolicy
+from agents.reinforce import Reinforce
+from agents.sqn import SQN
+
+AGENTS: dict[str, type[Any]] = {
+    "random": RandomPolicy,
+    "popular": Popular,
+    "myopic": MyopicOracle,
+    "logging": LoggingPolicy,
+    "dqn": DQN,
+    "sqn": SQN,
+    "ips": Reinforce,
+}
+"""Name -> class. `random`, `popular`, `myopic` and `logging` learn nothing; `dqn` learns online; `sqn` and `ips` from a log."""
+
+OFFLINE = ("sqn", "ips")
+ONLINE = ("dqn",)
+
+
+def agent_class(name: str) -> type[Any]:
+    """The class of a registered agent.
+
+    Raises:
+        ValueError: no agent has this name; the message lists those that do.
+    """
+    if name not in AGENTS:
+        raise ValueError(f"agent: unknown name {name!r}; expected one of {', '.join(AGENTS)}")
+    return AGENTS[name]
