@@ -81,6 +81,25 @@ def ordered(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def parse_sizes(option: str, text: str, least: int) -> list[int]:
+    """Whole numbers from a comma-separated list, ascending; k and m stand for a thousand and a million.
+
+    Raises:
+        UsageError: names the option and the part that is not a number of at least `least`.
+    """
+    sizes = set()
+    for part in text.lower().replace("_", "").split(","):
+        digits, unit = part.strip(), 1
+        if digits[-1:] in ("k", "m"):
+            digits, unit = digits[:-1], 1_000 if digits[-1] == "k" else 1_000_000
+        if not digits.isdecimal() or int(digits) * unit < least:
+            raise UsageError(
+                f"{option}: expected whole numbers from {least} on, such as 20k,2m, got {part.strip()!r}"
+            )
+        sizes.add(int(digits) * unit)
+    return sorted(sizes)
+
+
 def check_file(path: Path | None) -> None:
     """Raise UsageError when a file of this name could not be written."""
     from benchmarks.tasks import check_writable

@@ -16,7 +16,7 @@ from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
 from benchmarks.figures import draw_figures
 from benchmarks.progress import RunProgress
 from benchmarks.provenance import code_hash, provenance
-from benchmarks.summary import seed_rows, summary_curves, summary_rows
+from benchmarks.summary import REFERENCES, seed_rows, summary_curves, summary_rows
 from benchmarks.tables import comparison_tables
 from benchmarks.tasks import Task, TaskFolder, write_json
 from benchmarks.workers import run_tasks
@@ -67,8 +67,8 @@ def compare(
     folder = TaskFolder(out, run_settings("compare", experiment, config, preset=preset), overwrite)
     tasks = [
         Task(task_name(name, seed), score_agent, {"experiment": experiment, "agent": name, "seed": seed})
+        for name in sorted(names, key=REFERENCES.__contains__)
         for seed in seeds
-        for name in sorted(names, key=lambda name: name not in experiment.learners)
     ]
     done = sum(folder.has(task.name) for task in tasks)
     with RunProgress(console, "compare", len(tasks), done) as display:

@@ -111,8 +111,9 @@ def make_policy(experiment: Experiment, agent: str, seed: int, world: World, rep
             log, catalog, seed=seed, progress=lambda step, total, _: report(0.1 + 0.9 * step / total)
         )
     elif agent in ONLINE:
-        options = {"autoreset_mode": AutoresetMode.DISABLED}
-        env = gym.make_vec(experiment.scenario, num_envs=experiment.online_users, vector_kwargs=options)
+        env = gym.make_vec(
+            experiment.scenario, num_envs=experiment.online_users, autoreset_mode=AutoresetMode.DISABLED
+        )
         env.reset(seed=seed)
         policy = make_learner(agent, experiment.learners).learn(
             env, experiment.online_decisions, seed=seed, progress=lambda step, total, _: report(step / total)

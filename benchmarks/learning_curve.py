@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from benchmarks.choices import check_file, find_agents, find_scenario
+from benchmarks.choices import check_file, find_agents, find_scenario, parse_sizes
 from benchmarks.compare import run_settings, task_name, write_csv, write_rows
 from benchmarks.curve_report import curve_table, draw_learning_curve
 from benchmarks.errors import UsageError
@@ -24,7 +24,7 @@ from benchmarks.tasks import Task, TaskFolder, write_json
 from benchmarks.workers import run_tasks
 from recsim_env import WorldConfig, get_scenario
 
-DEFAULT_SIZES = (20_000, 200_000, 2_000_000)
+LEAST_SIZE = 1_000
 EVAL_USERS = 5_000
 FIXED = (FLOOR, CEILING, "logging")
 """Policies whose score does not depend on a log: the ends of the gap, and the policy that wrote the logs."""
@@ -34,7 +34,7 @@ def learning_curve(
     *,
     scenario: str,
     agents: str | None,
-    sizes: str | None,
+    sizes: str,
     num_seeds: int,
     first_seed: int,
     out: Path,
@@ -45,7 +45,7 @@ def learning_curve(
 ) -> dict[str, Any]:
     """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
     check_file(json_path)
-    lengths = parse_sizes(sizes)
+    lengths = parse_sizes("--sizes", sizes, LEAST_SIZE)
     seeds = list(range(first_seed, first_seed + num_seeds))
     experiment = Experiment(find_scenario(scenario), max(lengths), 1, 1, EVAL_USERS)
     config = get_scenario(experiment.scenario).config
@@ -129,26 +129,6 @@ def _row(agent: str, length: int | None, quantity: str, values: np.ndarray) -> d
     interval = seed_interval(values, np.random.default_rng(RESAMPLING_SEED))
     numbers = {key: None if value != value else value for key, value in interval._asdict().items()}
     return {"agent": agent, "log_decisions": length, "quantity": quantity, **numbers}
-
-
-def parse_sizes(text: str | None) -> list[int]:
-    """Log lengths from a comma-separated list; k and m stand for a thousand and a million."""
-    if text is None:
-        return list(DEFAULT_SIZES)
-    sizes = []
-    for part in text.lower().replace("_", "").split(","):
-        unit = {"k": 1_000, "m": 1_000_000}.get(part.strip()[-1:], 1)
-        digits = part.strip().rstrip("km")
-        try:
-            size = int(float(digits) * unit)
-        except ValueError:
-            size = 0
-        if size < 1_000:
-            raise UsageError(
-                f"--sizes: expected numbers from 1000 on, such as 20k,200k,2m, got {part.strip()!r}"
-            )
-        sizes.append(size)
-    return sorted(set(sizes))
 
 
 def find_learners(names: str | None, config: WorldConfig) -> list[str]:

@@ -26,6 +26,18 @@ AFTER_THE_END = {"cumulative_reward": "last", "coverage": "last", "survival": "z
 """What a curve over steps does after the last user has left; other curves are as long for all seeds."""
 
 
+BOUNDS = {
+    "catalog_coverage": (0.0, 1.0),
+    "exposure_gini": (0.0, 1.0),
+    "tail_share": (0.0, 1.0),
+    "action_entropy": (0.0, np.inf),
+    "coverage": (0.0, 1.0),
+    "survival": (0.0, 1.0),
+    "lorenz": (0.0, 1.0),
+}
+"""What a metric or a curve cannot leave; intervals are cut there."""
+
+
 def summary_rows(scores: Scores) -> list[dict[str, Any]]:
     """One row per agent and quantity: metrics, `gap_share`, and `reward_minus_X` for each X of COMPARED_TO.
 
@@ -36,7 +48,8 @@ def summary_rows(scores: Scores) -> list[dict[str, Any]]:
     rows = []
     for agent, results in scores.items():
         for metric in results[0]["metrics"]:
-            rows.append(_row(agent, metric, seed_interval(metric_values(results, metric), _generator())))
+            interval = seed_interval(metric_values(results, metric), _generator())
+            rows.append(_row(agent, metric, _cut(metric, interval)))
         share = gap_share(reward[agent], reward[FLOOR], reward[CEILING])
         rows.append(_row(agent, "gap_share", seed_interval(share, _generator())))
         for other in COMPARED_TO:
@@ -58,6 +71,8 @@ def summary_curves(scores: Scores) -> dict[str, dict[str, dict[str, list[float |
         for name in results[0]["curves"]:
             stacked = np.stack([_extend(result["curves"][name], name, longest) for result in results])
             mean, low, high, _ = seed_band(stacked, _generator())
+            bounds = BOUNDS.get(name, (-np.inf, np.inf))
+            low, high = np.clip(low, *bounds), np.clip(high, *bounds)
             curves[agent][name] = {"mean": _plain(mean), "low": _plain(low), "high": _plain(high)}
     return curves
 
@@ -91,6 +106,13 @@ def _row(agent: str, quantity: str, interval: Interval) -> dict[str, Any]:
     return {
         key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()
     }
+
+
+def _cut(quantity: str, interval: Interval) -> Interval:
+    least, most = BOUNDS.get(quantity, (-np.inf, np.inf))
+    return interval._replace(
+        low=float(np.clip(interval.low, least, most)), high=float(np.clip(interval.high, least, most))
+    )
 
 
 def _extend(curve: Sequence[float], name: str, length: int) -> np.ndarray:
