@@ -63,7 +63,7 @@ class Case:
         kind = "batch" if self.num_users else "single"
         common: dict[str, Any] = {"kind": kind, "num_users": self.num_users, "seconds": seconds, "seed": 0}
         if self.simulator == PEER:
-            options = {"vectorization_mode": "sync"} if self.num_users else {}
+            options: dict[str, Any] = {"vectorization_mode": "sync"} if self.num_users else {}
             return {**common, "id": PEER_IDS[self.slate_size], "imports": ["sardine"], "options": options}
         options = {"catalog": {"num_items": self.num_items}, "slate_size": self.slate_size}
         return {**common, "id": "recsim_env/Storefront-v0", "imports": ["recsim_env"], "options": options}
@@ -186,7 +186,7 @@ def _row(case: Case, results: Sequence[dict[str, float]]) -> dict[str, Any]:
 
 
 def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add `peer_ratio`: our median over the peer's for the same slate, single to single and batch to batch."""
+    """Add `peer_ratio`: our median over the peer's for the same slate, single to single, batch to batch."""
     peer = {
         (row["slate_size"], row["num_users"] > 0): row["rate"] for row in rows if row["simulator"] == PEER
     }
@@ -225,5 +225,8 @@ def throughput_table(summary: dict[str, Any]) -> RenderableType:
         f"{first['warm']:.1f} s afterwards."
     )
     if has_peer:
-        note += f"\nRatios: single to single, batch to {PEER_BATCH} of {PEER} in a SyncVectorEnv, both {PEER_ITEMS:,} items."
+        note += (
+            f"\nRatios: single to single, batch to {PEER_BATCH} of {PEER} in a SyncVectorEnv; "
+            f"its catalog always has {PEER_ITEMS:,} items."
+        )
     return Group(table, Text(note, style="dim"))

@@ -8,6 +8,7 @@ import json
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 NUM_ACTIONS = 64
@@ -50,9 +51,20 @@ def measure(case: dict[str, Any]) -> dict[str, float]:
     env.reset(seed=case["seed"])
     run(env, actions, case["seconds"] / 5)
     rate = run(env, actions, case["seconds"])
+    return {"rate": rate, "peak_mib": peak_bytes() / MEBIBYTE, "first_step_seconds": first_step}
+
+
+def peak_bytes() -> int:
+    """Peak resident memory of this process.
+
+    On Linux `getrusage` also counts the parent's memory at the time of the fork; /proc knows better.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024
-    return {"rate": rate, "peak_mib": peak * unit / MEBIBYTE, "first_step_seconds": first_step}
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _single(env: Any, actions: list[Any], seconds: float) -> float:
