@@ -15,6 +15,7 @@ import recsim_env
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGES = ("recsim_env", "agents", "benchmarks")
 EXTRAS = PROJECT["optional-dependencies"]
 
 
@@ -91,6 +92,19 @@ def test_the_constraints_name_no_registry():
 
 def test_the_package_is_marked_as_typed():
     assert (ROOT / "recsim_env" / "py.typed").is_file()
+
+
+def test_the_map_names_every_module():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    missing = {str(path.relative_to(ROOT)) for path in modules if path.name not in text}
+    assert missing == set()
+
+
+def test_the_map_names_nothing_that_is_gone():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    names = {path.name for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py")}
+    assert set(re.findall(r"\b\w+\.py\b", text)) - names == set()
 
 
 def test_the_command_is_installed():
