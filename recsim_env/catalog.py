@@ -7,15 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim_env.arithmetic import ONE, normal_quantile, normalise
+from recsim_env.arithmetic import normal_quantile, normalise
 from recsim_env.compiling import compiled
 from recsim_env.config import CatalogConfig
 from recsim_env.records import Records, aligned_zeros, item_dtype
-from recsim_env.streams import Purpose, draw_key, fill_normals, fill_words, uniform, uniform_index
+from recsim_env.streams import Purpose, philox4x32, uniform
 
-CATALOG_TOPIC = int(Purpose.CATALOG_TOPIC)
-CATALOG_ITEM = int(Purpose.CATALOG_ITEM)
-CATALOG_EMBEDDING = int(Purpose.CATALOG_EMBEDDING)
+LOW = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
 
 
 class PublicCatalog(NamedTuple):
@@ -49,49 +48,43 @@ class Catalog(NamedTuple):
 
 
 @compiled
-def _draw_direction(seed, number, purpose, lanes, draw_keys, words, uniforms, vector):
-    """Fill a vector with standard normal draws of stream (seed, number, purpose)."""
-    for i in range(lanes.shape[0]):
-        lanes[i] = i
-        draw_keys[i] = draw_key(0, purpose)
-    fill_words(seed, number, 0, lanes, draw_keys, words)
-    fill_normals(words, 0, uniforms, vector)
+def _fill_uniforms(seed, purpose, uniforms):
+    """uniforms[n, 4 i + j] is word j of block i of stream (seed, n, purpose); uniforms: [count, 4 M] float32, overwritten."""
+    for n in range(uniforms.shape[0]):
+        for i in range(uniforms.shape[1] // 4):
+            block = philox4x32(
+                np.uint64(n), np.uint64(i), np.uint64(purpose), np.uint64(0), seed & LOW, seed >> HALF
+            )
+            for j in range(4):
+                uniforms[n, 4 * i + j] = uniform(block[j])
 
 
 @compiled
-def _draw_topic_centres(seed, lanes, draw_keys, words, uniforms, centres):
-    for c in range(centres.shape[0]):
-        _draw_direction(seed, c, CATALOG_TOPIC, lanes, draw_keys, words, uniforms, centres[c])
-        normalise(centres[c])
+def _fill_quantiles(uniforms):
+    """Replace [n] float32 uniforms by their standard normal quantiles."""
+    for i in range(uniforms.shape[0]):
+        uniforms[i] = normal_quantile(uniforms[i])
 
 
 @compiled
-def _draw_items(seed, reals, centres, lanes, draw_keys, words, uniforms, items, order_keys):
-    """Fill everything but popularity, whose order is that of order_keys, [N] uint64, overwritten."""
-    spread, appeal_scale, correlation, log_price_median, price_log_std = reals
-    dim = centres.shape[1]
-    own = spread / np.float32(np.sqrt(np.float32(dim)))
-    independent = np.float32(np.sqrt(ONE - correlation * correlation))
-    for n in range(items.shape[0]):
-        item = items[n]
-        for i in range(2):
-            lanes[i] = i
-            draw_keys[i] = draw_key(0, CATALOG_ITEM)
-        fill_words(seed, n, 0, lanes[:2], draw_keys[:2], words)
-        item.topic = uniform_index(words[0, 0], centres.shape[0])
-        item.quality = uniform(words[1, 0])
-        item.appeal = appeal_scale * (
-            correlation * normal_quantile(item.quality) + independent * normal_quantile(uniform(words[2, 0]))
-        )
-        item.log_price = log_price_median + price_log_std * normal_quantile(uniform(words[3, 0]))
-        order_keys[n] = (np.uint64(words[0, 1]) << np.uint64(32)) | np.uint64(words[1, 1])
-        embedding = item.embedding
-        _draw_direction(
-            seed, n, CATALOG_EMBEDDING, lanes[: dim // 4], draw_keys[: dim // 4], words, uniforms, embedding
-        )
-        for d in range(dim):
-            embedding[d] = centres[item.topic, d] + own * embedding[d]
-        normalise(embedding)
+def _normalise_rows(matrix):
+    """Scale each row of [n, D] float32 to unit length."""
+    for row in range(matrix.shape[0]):
+        normalise(matrix[row])
+
+
+def _uniforms(seed: int, purpose: Purpose, count: int, columns: int) -> NDArray[np.float32]:
+    """[count, columns] draws in (0, 1), one stream per row; columns a multiple of 4."""
+    uniforms = np.empty((count, columns), np.float32)
+    _fill_uniforms(np.uint64(seed), int(purpose), uniforms)
+    return uniforms
+
+
+def _normals(uniforms: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Standard normal quantiles of an array of uniforms, as a fresh array."""
+    normals = uniforms.ravel().copy()
+    _fill_quantiles(normals)
+    return normals.reshape(uniforms.shape)
 
 
 def draw_catalog(config: CatalogConfig) -> Catalog:
@@ -103,25 +96,29 @@ def draw_catalog(config: CatalogConfig) -> Catalog:
     Source: Zipf (1949) for the popularity law; the rest ours.
     """
     count, dim = config.num_items, config.embedding_dim
-    seed = np.uint64(config.seed)
-    blocks = max(dim // 4, 2)
-    lanes, draw_keys = np.zeros((2, blocks), np.uint64)
-    words, uniforms = np.zeros((4, blocks), np.uint32), np.zeros(dim, np.float32)
-    centres = np.zeros((config.num_topics, dim), np.float32)
-    _draw_topic_centres(seed, lanes[: dim // 4], draw_keys[: dim // 4], words, uniforms, centres)
+    centres = _normals(_uniforms(config.seed, Purpose.CATALOG_TOPIC, config.num_topics, dim))
+    _normalise_rows(centres)
+    traits = _uniforms(config.seed, Purpose.CATALOG_ITEM, count, 8)
+    normals = _normals(traits)
     items = aligned_zeros(count, item_dtype(dim))
-    order_keys = np.zeros(count, np.uint64)
-    reals = (
-        np.float32(config.topic_spread),
-        np.float32(config.appeal_scale),
-        np.float32(config.quality_appeal_correlation),
-        np.float32(np.log(config.price_median)),
-        np.float32(config.price_log_std),
-    )
-    _draw_items(seed, reals, centres, lanes, draw_keys, words, uniforms, items, order_keys)
+    items["topic"] = (traits[:, 0] * np.float32(config.num_topics)).astype(np.int64)
+    items["quality"] = traits[:, 1]
+    correlation = config.quality_appeal_correlation
+    independent = np.float32(np.sqrt(1 - correlation**2))
+    appeal = np.float32(correlation) * normals[:, 1] + independent * normals[:, 2]
+    items["appeal"] = np.float32(config.appeal_scale) * appeal
+    log_median = np.float32(np.log(config.price_median))
+    items["log_price"] = log_median + np.float32(config.price_log_std) * normals[:, 3]
+    own = np.float32(config.topic_spread / np.sqrt(dim))
+    directions = _normals(_uniforms(config.seed, Purpose.CATALOG_EMBEDDING, count, dim))
+    embeddings = centres[items["topic"]] + own * directions
+    _normalise_rows(embeddings)
+    items["embedding"] = embeddings
     items["price"] = np.exp(items["log_price"].astype(np.float64))
     weight = np.empty(count)
-    weight[np.argsort(order_keys, kind="stable")] = np.arange(1, count + 1) ** -float(config.popularity_exponent)
+    weight[np.lexsort((traits[:, 5], traits[:, 4]))] = np.arange(1, count + 1) ** -float(
+        config.popularity_exponent
+    )
     base_popularity = weight / weight.sum()
     log_popularity = np.log(base_popularity)
     items["log_popularity"] = log_popularity - log_popularity.mean()

@@ -41,9 +41,7 @@ class _FreshCache(FunctionCache):
         return (*super()._index_key(sig, codegen), _FINGERPRINT)
 
 
-def compiled(
-    function: Callable[..., Any] | None = None, *, parallel: bool = False, inline: bool = False
-) -> Any:
+def compiled(function: Callable[..., Any] | None = None, *, inline: bool = False, merge: bool = False) -> Any:
     """Compile a function in nopython mode, without fast-math: bits must not depend on inlining.
 
     Compiled functions only read and write arrays that their caller holds, so they do without reference counts, whose atomic
@@ -51,13 +49,17 @@ def compiled(
 
     Args:
         function: the function, when used as a bare decorator.
-        parallel: whether ``numba.prange`` loops run on several threads.
         inline: whether LLVM must inline it, so that loops over it vectorise.
+        merge: whether its code becomes part of its one caller, which saves compiling it twice.
     """
 
     def decorate(python_function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(
-            error_model="numpy", nogil=True, parallel=parallel, forceinline=inline, _nrt=False
+            error_model="numpy",
+            nogil=True,
+            forceinline=inline,
+            inline="always" if merge else "never",
+            _nrt=False,
         )(python_function)
         if isinstance(dispatcher, Dispatcher):  # a plain function when the compiler is switched off
             dispatcher._cache = _FreshCache(python_function)

@@ -255,8 +255,6 @@ class RewardConfig(Section):
     price_exponent: float = _real(0.0, -2.0, 2.0)
 
 
-
-
 @dataclass(frozen=True)
 class WorldConfig(Section):
     """A whole world: the sections, and the two sizes that shape actions and observations.
@@ -300,7 +298,9 @@ class WorldConfig(Section):
         for name, value in _known(type(self), changes).items():
             current = getattr(self, name)
             parts[name] = (
-                current.replace(**value) if isinstance(current, Section) and isinstance(value, dict) else value
+                current.replace(**value)
+                if isinstance(current, Section) and isinstance(value, dict)
+                else value
             )
         return dataclasses.replace(self, **parts)
 

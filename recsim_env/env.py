@@ -18,25 +18,22 @@ from recsim_env.interface import (
     observation_space,
     stream_seed,
 )
-from recsim_env.kernel.drivers import reset_serial, step_serial
+from recsim_env.kernel.drivers import reset_users, step_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records
 from recsim_env.rollout import check_slates, check_user_ids
 from recsim_env.scenarios import world_config
+from recsim_env.truth import slate_truth
 from recsim_env.world import World
 
 Observation = dict[str, Any]
 Info = dict[str, Any]
 
 OPTIONS = ("user_id", "visit")
-_REVENUE, _EXPECTED, _CLICKS, _LIKES, _PURCHASES = (
-    OUTCOME.names.index(name) for name in ("revenue", "expected_reward", "clicks", "likes", "purchases")
-)
-_REWARD, _TERMINATED = OUTCOME.names.index("reward"), OUTCOME.names.index("terminated")
+_REWARD, _REVENUE, _CLICKS, _LIKES, _PURCHASES, _TERMINATED = range(len(OUTCOME.names))
 
 
 class RecommenderEnv(gymnasium.Env[Observation, Any]):
-    """
-    ## Description
+    """## Description
     The agent recommends, a simulated user answers: looks down the slate, clicks, likes, buys, tires of topics, drifts in interest,
     loses patience and leaves. One episode is one user's session. Every transition is stochastic, every probability is known
     (``recsim_env.truth``), every reward weight is the modeller's.
@@ -126,7 +123,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         arrays = ObservationArrays(*(part[None] for part in parts[:4]), parts[4], parts[5][None])
         self._slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
         self._segment_at = edges[4]
-        scratch, zero = world.empty_scratch(1), np.uint64(0)
+        scratch, zero = world.empty_scratch(), np.uint64(0)
         active = np.ones(1, np.bool_)
         self._step_arguments = [
             world.params,
@@ -135,10 +132,11 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             self.state,
             self._slates,
             active,
-            self.expected_reward,
             self._outcomes,
             scratch,
             arrays,
+            0,
+            1,
         ]
         self._users, self._visits = np.zeros((2, 1), np.int64)
         self._reset_arguments = [
@@ -152,9 +150,11 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             self._visits,
             scratch,
             arrays,
+            0,
+            1,
         ]
-        self._step_kernel = specialise(step_serial, self._step_arguments)
-        self._reset_kernel = specialise(reset_serial, self._reset_arguments)
+        self._step_kernel = specialise(step_users, self._step_arguments)
+        self._reset_kernel = specialise(reset_users, self._reset_arguments)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -187,9 +187,18 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             self._slates[0, 0] = action
         else:
             self._slates[:] = check_slates(self.world, np.asarray(action)[None], 1, self._allow_repeats)
+        expected = 0.0
+        if self.expected_reward:
+            expected = float(slate_truth(self.world, self.state, self._slates).expected_reward[0])
         self._step_kernel(*self._step_arguments)
         outcome = self._outcomes.tolist()[0]
-        return self._observation(), outcome[_REWARD], outcome[_TERMINATED], False, self._info(outcome)
+        return (
+            self._observation(),
+            outcome[_REWARD],
+            outcome[_TERMINATED],
+            False,
+            self._info(outcome, expected),
+        )
 
     def _observation(self) -> Observation:
         block = self._block.copy()
@@ -203,7 +212,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             "session_step": block[step],
         }
 
-    def _info(self, outcome: tuple[Any, ...]) -> Info:
+    def _info(self, outcome: tuple[Any, ...], expected: float = 0.0) -> Info:
         info = {
             "user_id": int(self._users[0]),
             "visit": int(self._visits[0]),
@@ -213,5 +222,5 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             "revenue": outcome[_REVENUE],
         }
         if self.expected_reward:
-            info[TRUTH_INFO] = outcome[_EXPECTED]
+            info[TRUTH_INFO] = expected
         return info

@@ -25,13 +25,13 @@ class Event(IntFlag):
 
 
 NO_EVENT = 0
+VECTOR = 8  # float32 in a vector register
 ALL_EVENTS = int(Event.CLICK | Event.LIKE | Event.PURCHASE)
 
 OUTCOME = np.dtype(
     [
         ("reward", "<f8"),
         ("revenue", "<f8"),
-        ("expected_reward", "<f8"),
         ("clicks", "<i4"),
         ("likes", "<i4"),
         ("purchases", "<i4"),
@@ -39,7 +39,7 @@ OUTCOME = np.dtype(
     ],
     align=True,
 )
-"""What one step did, beside the change of state; ``expected_reward`` is NaN unless asked for."""
+"""What one step did, beside the change of state."""
 
 
 class ObservationArrays(NamedTuple):
@@ -107,29 +107,25 @@ def item_dtype(embedding_dim: int) -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": formats, "offsets": widths, "itemsize": size})
 
 
-def scratch_dtype(config: WorldConfig) -> np.dtype[Any]:
+def whole_vectors(count: int) -> int:
+    """The next multiple of the vector length: loops of unknown length over whole vectors compile to the fastest code."""
+    return -(-count // VECTOR) * VECTOR
+
+
+def scratch_dtype(config: WorldConfig, blocks: int) -> np.dtype[Any]:
     """SCRATCH: what one thread needs beside the state while it serves a user; meaningless between calls.
 
-    The ``trait``, ``visit`` and ``step`` prefixes belong to the draws that are made together (see ``kernel/draws.py``).
+    ``lanes``, ``keys`` and ``words`` belong to the draws that are made together, at most ``blocks`` of them (see ``kernel/draws.py``).
+    What belongs to positions is padded to whole vectors, ``width``, with positions that show nothing.
     """
-    dim, slate = config.catalog.embedding_dim, config.slate_size
-    candidates = config.population.organic_candidates
-    fields: list[tuple[Any, ...]] = []
-    per_organic = 1 + -(-candidates // 4)
-    organic = min(config.population.organic_max, config.history_length) * per_organic
-    for name, blocks in (
-        ("trait", 2 + dim // 4),
-        ("visit", 1 + dim // 4 + organic),
-        ("step", 1 + dim // 4 + slate),
-    ):
-        padded = -(-blocks // 4) * 4  # whole vectors
-        fields += [
-            (f"{name}_lanes", "<u8", (padded,)),
-            (f"{name}_keys", "<u8", (padded,)),
-            (f"{name}_words", "<u4", (4, padded)),
-        ]
-    fields += [
-        ("candidates", "<i8", (candidates,)),
+    dim, slate = config.catalog.embedding_dim, whole_vectors(config.slate_size)
+    fields: list[tuple[Any, ...]] = [
+        ("lanes", "<u8", (3, blocks)),
+        ("keys", "<u8", (3, blocks)),
+        ("counts", "<i8", (3,)),
+        ("width", "<i8"),
+        ("words", "<u4", (4, blocks)),
+        ("candidates", "<i8", (config.population.organic_candidates,)),
         ("uniforms", "<f4", (dim,)),
         ("normals", "<f4", (dim,)),
         ("match", "<f4", (slate,)),

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from recsim_env.policy import Observation, Policy
 from recsim_env.records import Records
 from recsim_env.streams import MAX_USER_ID
+from recsim_env.truth import slate_truth
 from recsim_env.world import World
 
 DEFAULT_BATCH = 4_096
@@ -129,7 +130,7 @@ def rollout(
     ids = check_user_ids(user_ids)
     count = min(batch_size, len(ids))
     states = world.empty_states(count)
-    scratch = world.empty_scratch(count)
+    scratch = world.empty_scratch()
     needs_state = bool(getattr(policy, "needs_state", False))
     arrays = world.reset(
         seed, states, np.arange(count), ids[:count], np.full(count, visit, np.int64), scratch=scratch
@@ -141,7 +142,10 @@ def rollout(
         decision = policy.act(observation, generator, *extra)
         slates = check_slates(world, decision.action, len(states), allow_repeats=False)
         user_id, step = states["user_id"].copy(), states["step"].copy()
-        outcomes, arrays = world.step(seed, states, slates, with_truth=with_truth, scratch=scratch)
+        expected = (
+            slate_truth(world, states, slates).expected_reward if with_truth else np.full(len(states), np.nan)
+        )
+        outcomes, arrays = world.step(seed, states, slates, scratch=scratch)
         terminated = outcomes["terminated"].copy()
         truncated = ~terminated & (states["step"] >= max_steps)
         yield Impressions(
@@ -155,7 +159,7 @@ def rollout(
             price=world.items["price"][slates],
             reward=outcomes["reward"].copy(),
             revenue=outcomes["revenue"].copy(),
-            expected_reward=outcomes["expected_reward"].copy(),
+            expected_reward=expected,
             terminated=terminated,
             truncated=truncated,
         )

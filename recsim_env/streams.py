@@ -22,6 +22,7 @@ MAX_USER_ID = 2**44 - 1
 MAX_VISIT = 2**20 - 1
 MAX_STEP = 2**24 - 1
 MAX_SEED = 2**64 - 1
+PURPOSE_BITS = 8
 
 
 class Purpose(IntEnum):
@@ -46,7 +47,7 @@ _MULTIPLIER_0 = np.uint64(0xD2511F53)
 _MULTIPLIER_1 = np.uint64(0xCD9E8D57)
 _WEYL_0 = np.uint64(0x9E3779B9)
 _WEYL_1 = np.uint64(0xBB67AE85)
-_PURPOSE_BITS = np.uint64(8)
+_PURPOSE_SHIFT = np.uint64(PURPOSE_BITS)
 _VISIT_BITS = np.uint64(20)
 _UNIFORM_SHIFT = np.uint32(9)
 _UNIFORM_SCALE = np.float32(2.0**-23)
@@ -88,32 +89,28 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
     return c0 & _LOW, c1 & _LOW, c2 & _LOW, c3 & _LOW
 
 
-@compiled(inline=True)
-def draw_key(step, purpose):
-    """Second counter word of a draw: step (24 bits) | purpose (8 bits)."""
-    return (np.uint64(step) << _PURPOSE_BITS) | np.uint64(purpose)
-
-
 @compiled
-def fill_words(seed, user, visit, lanes, draw_keys, words):
-    """Write one Philox block per draw: words[:, i] belongs to (seed, user, visit, draw_keys[i], lanes[i]).
+def fill_words(seed, user, visit, step, count, lanes, keys, words):
+    """Write one Philox block per draw: words[:, i] belongs to (seed, user, visit, step, keys[i], lanes[i]).
 
-    Counter layout: c0 = user (low 32 bits), c1 = lane: an item or a number, c2 = step | purpose, c3 = user (high 12 bits) |
-    visit (20 bits); the key is the seed. Nothing else enters, so a draw does not depend on which others are made with it.
+    Counter layout: c0 = user (low 32 bits), c1 = lane: an item or a number, c2 = step (24 bits) | purpose (8 bits), c3 = user (high
+    12 bits) | visit (20 bits); the key is the seed. Nothing else enters, so a draw does not depend on which others are made with it.
 
     Args:
         seed: uint64.
-        user, visit: integers within MAX_USER_ID and MAX_VISIT.
-        lanes: [M] uint64 below 2^32.
-        draw_keys: [M] uint64, from ``draw_key``.
+        user, visit, step: integers within MAX_USER_ID, MAX_VISIT and MAX_STEP.
+        count: M, how many blocks.
+        lanes: [>= M] uint64 below 2^32.
+        keys: [>= M] uint64, the purpose; a number shifted left by PURPOSE_BITS is added to the step.
         words: [4, >= M] uint32, overwritten.
     """
     c0 = np.uint64(user) & _LOW
     c3 = ((np.uint64(user) >> _HALF_WORD) << _VISIT_BITS) | np.uint64(visit)
     k0 = np.uint64(seed) & _LOW
     k1 = np.uint64(seed) >> _HALF_WORD
-    for i in range(lanes.shape[0]):
-        w0, w1, w2, w3 = philox4x32(c0, lanes[i], draw_keys[i], c3, k0, k1)
+    step_part = np.uint64(step) << _PURPOSE_SHIFT
+    for i in range(count):
+        w0, w1, w2, w3 = philox4x32(c0, lanes[i], step_part + keys[i], c3, k0, k1)
         words[0, i] = np.uint32(w0)
         words[1, i] = np.uint32(w1)
         words[2, i] = np.uint32(w2)
@@ -133,17 +130,24 @@ def uniform_index(word, count):
 
 
 @compiled
-def fill_normals(words, start, uniforms, normals):
-    """Turn the blocks start .. start + n / 4 - 1 into n standard normal draws: block i gives the draws 4 i .. 4 i + 3.
+def fill_uniforms(words, start, uniforms, count):
+    """uniforms[i] = uniform(words[start + i]) for i < count; words: uint32, uniforms: float32, overwritten."""
+    for i in range(count):
+        uniforms[i] = uniform(words[start + i])
+
+
+@compiled
+def fill_normals(words, uniforms, normals):
+    """Turn the first n / 4 blocks into n standard normal draws: word j of block i gives the draw j n / 4 + i.
 
     Args:
-        words: [4, M] uint32.
-        start: int, the first block.
+        words: [4, >= n / 4] uint32.
         uniforms: [n] float32 scratch, overwritten; n a multiple of 4.
         normals: [n] float32, overwritten.
     """
-    for i in range(normals.shape[0] // 4):
-        for j in range(4):
-            uniforms[4 * i + j] = uniform(words[j, start + i])
+    blocks = normals.shape[0] // 4
+    for j in range(4):
+        for i in range(blocks):
+            uniforms[j * blocks + i] = uniform(words[j, i])
     for d in range(normals.shape[0]):
         normals[d] = normal_quantile(uniforms[d])

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim_env.config import ChoiceModel
-from recsim_env.kernel.drivers import item_truth_parallel, slate_truth_serial
+from recsim_env.kernel.drivers import item_truth_users, slate_truth_users
 from recsim_env.records import Records
+from recsim_env.threads import split_rows
 from recsim_env.world import World
 
 MAX_ITERATIONS = 50
+PARALLEL_FROM_ITEMS = 10_000  # user-item pairs; below, waking the threads costs more than it saves
 
 
 class SlateTruth(NamedTuple):
@@ -51,7 +53,7 @@ def slate_truth(world: World, states: Records, slates: NDArray[np.int64]) -> Sla
     """The exact law of the answers to ``slates`` [B, K] int64 in ``states`` [B] USER_STATE; neither is changed."""
     shape = slates.shape
     truth = SlateTruth(*(np.empty(shape, np.float32) for _ in range(3)), np.empty(len(states)))
-    slate_truth_serial(world.params, world.items, states, slates, world.empty_scratch(1), truth)
+    slate_truth_users(world.params, world.items, states, slates, world.empty_scratch(), truth)
     return truth
 
 
@@ -59,7 +61,11 @@ def item_truth(world: World, states: Records) -> ItemTruth:
     """Utility and value of a click of all N items for ``states`` [B] USER_STATE; 8 B N bytes."""
     shape = (len(states), len(world.items))
     truth = ItemTruth(np.empty(shape, np.float32), np.empty(shape, np.float32))
-    item_truth_parallel(world.params, world.items, states, *truth)
+    split_rows(
+        lambda _, start, stop: item_truth_users(world.params, world.items, states, truth, start, stop),
+        len(states),
+        parallel=len(states) * len(world.items) >= PARALLEL_FROM_ITEMS,
+    )
     return truth
 
 
@@ -102,7 +108,7 @@ def top_items(score: NDArray[np.floating], count: int) -> NDArray[np.int64]:
 def best_logit_slates(
     utility: NDArray[np.float32], value: NDArray[np.float32], examination: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """argmax over slates of sum_k e_k w_k r_k / (1 + sum_k e_k w_k), w = exp(v): exact.
+    """Argmax over slates of sum_k e_k w_k r_k / (1 + sum_k e_k w_k), w = exp(v): exact.
 
     For a trial value lambda the best slate of sum_k e_k w_k (r_k - lambda) sorts by w (r - lambda), since e falls with k; its ratio is
     the next lambda, until it no longer rises.

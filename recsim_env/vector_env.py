@@ -20,10 +20,11 @@ from recsim_env.interface import (
     observation_space,
     stream_seed,
 )
-from recsim_env.kernel.drivers import observe_serial
+from recsim_env.kernel.drivers import observe_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records
 from recsim_env.rollout import check_slates, check_user_ids
 from recsim_env.scenarios import get_scenario, world_config
+from recsim_env.truth import slate_truth
 from recsim_env.world import World
 
 Observation = dict[str, NDArray[np.int64]]
@@ -33,8 +34,7 @@ OPTIONS = ("user_ids", "reset_mask")
 
 
 class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
-    """
-    ## Description
+    """## Description
     ``num_envs`` users side by side, each exactly as ``RecommenderEnv`` would serve it: a user's trajectory is bit-identical alone, in any batch
     and in any row.
 
@@ -107,13 +107,15 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         self._parallel = parallel
         self._user_ids = None if user_ids is None else check_user_ids(user_ids)
         if self._user_ids is not None and len(self._user_ids) < num_envs:
-            raise ValueError(f"user_ids: expected at least num_envs={num_envs} ids, got {len(self._user_ids)}")
+            raise ValueError(
+                f"user_ids: expected at least num_envs={num_envs} ids, got {len(self._user_ids)}"
+            )
         self.single_observation_space = observation_space(self.world.config)
         self.single_action_space = action_space(self.world.config)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.state: Records = self.world.empty_states(num_envs)
-        self._scratch = self.world.empty_scratch(num_envs)
+        self._scratch = self.world.empty_scratch()
         self._done = np.zeros(num_envs, np.bool_)
         self._started = False
         self._turn = np.zeros(num_envs, np.int64)  # how many users each row has served in order
@@ -140,7 +142,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
             users, visits = self._users_in_order(rows)
         observation = self.world.empty_observation(self.num_envs)
         if len(rows) < self.num_envs:
-            observe_serial(self.state, observation)
+            observe_users(self.state, observation)
         self._start(rows, users, visits, observation)
         self._started = True
         return observation._asdict(), self._info(np.zeros(self.num_envs, OUTCOME))
@@ -192,12 +194,15 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
                 f"row {over[0]}: its session is over; reset it with options={{'reset_mask': ...}} before step()"
             )
         slates = check_slates(self.world, actions, self.num_envs, self._allow_repeats)
+        expected = None
+        if self.expected_reward:
+            expected = slate_truth(self.world, self.state, slates).expected_reward
+            expected[over] = 0.0
         outcomes, observation = self.world.step(
             self.seed_value,
             self.state,
             slates,
             active=~self._done,
-            with_truth=self.expected_reward,
             scratch=self._scratch,
             parallel=self._parallel,
         )
@@ -208,7 +213,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         if self.max_episode_steps is not None:
             truncated = ~terminated & (self.state["step"] >= self.max_episode_steps)
         self._done = terminated | truncated
-        info = self._info(outcomes)
+        info = self._info(outcomes, expected)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
             self._reset_at_once(observation, info)
         return observation._asdict(), np.ascontiguousarray(outcomes["reward"]), terminated, truncated, info
@@ -229,9 +234,9 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
     def _info_of_users(self) -> Info:
         return {"user_id": self.state["user_id"].copy(), "visit": self.state["visit"].copy()}
 
-    def _info(self, outcomes: Records) -> Info:
+    def _info(self, outcomes: Records, expected: NDArray[np.float64] | None = None) -> Info:
         info = self._info_of_users()
         info.update({name: outcomes[name] for name in OUTCOME_INFO})
         if self.expected_reward:
-            info[TRUTH_INFO] = outcomes[TRUTH_INFO]
+            info[TRUTH_INFO] = np.zeros(self.num_envs) if expected is None else expected
         return info

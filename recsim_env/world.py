@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 
 from recsim_env.catalog import PublicCatalog, draw_catalog, public_view
 from recsim_env.config import WorldConfig
-from recsim_env.kernel.drivers import (
-    CHUNK,
-    find_invalid,
-    reset_parallel,
-    reset_serial,
-    step_parallel,
-    step_serial,
-)
-from recsim_env.records import OUTCOME, ObservationArrays, Records, pack_params, scratch_dtype, user_state_dtype
+from recsim_env.kernel.draws import empty_scratch
+from recsim_env.kernel.drivers import find_invalid, reset_users, step_users
+from recsim_env.records import OUTCOME, ObservationArrays, Records, pack_params, user_state_dtype
+from recsim_env.threads import NUM_THREADS, split_rows
 
-PARALLEL_FROM = 2 * CHUNK  # users; below, waking the threads costs more than it saves
+PARALLEL_FROM = 512  # users; below, waking the threads costs more than it saves
 
 
 class World:
@@ -46,7 +41,6 @@ class World:
         self.topic_centres = self.catalog.topic_centres
         self.params = pack_params(self.config)
         self.state_dtype = user_state_dtype(self.config)
-        self._scratch_dtype = scratch_dtype(self.config)
 
     @cached_property
     def public_catalog(self) -> PublicCatalog:
@@ -59,9 +53,9 @@ class World:
         states["ended"] = True
         return states
 
-    def empty_scratch(self, num_users: int) -> Records:
-        """Scratch for one caller that serves up to ``num_users`` at a time; not to be shared between threads."""
-        return np.zeros(-(-max(num_users, 1) // CHUNK), self._scratch_dtype)
+    def empty_scratch(self) -> Records:
+        """Scratch for one caller, [NUM_THREADS]; not to be shared between callers that run at once."""
+        return empty_scratch(self.config, NUM_THREADS)
 
     def empty_observation(self, num_users: int) -> ObservationArrays:
         """Fresh observation arrays for ``num_users`` rows, their content undefined."""
@@ -99,15 +93,30 @@ class World:
         Returns:
             the observation arrays.
         """
-        observation = self.empty_observation(len(states)) if observation is None else observation
-        scratch = self.empty_scratch(len(rows)) if scratch is None else scratch
+        arrays = self.empty_observation(len(states)) if observation is None else observation
+        scratch = self.empty_scratch() if scratch is None else scratch
         parallel = len(rows) >= PARALLEL_FROM if parallel is None else parallel
-        driver = reset_parallel if parallel else reset_serial
         key = np.uint64(seed)
-        driver(
-            self.params, self.items, self.topic_centres, key, states, rows, users, visits, scratch, observation
-        )
-        return observation
+
+        def serve(part: int, start: int, stop: int) -> None:
+            own = scratch[part : part + 1]
+            reset_users(
+                self.params,
+                self.items,
+                self.topic_centres,
+                key,
+                states,
+                rows,
+                users,
+                visits,
+                own,
+                arrays,
+                start,
+                stop,
+            )
+
+        split_rows(serve, len(rows), parallel)
+        return arrays
 
     def step(
         self,
@@ -115,7 +124,6 @@ class World:
         states: Records,
         slates: NDArray[np.int64],
         active: NDArray[np.bool_] | None = None,
-        with_truth: bool = False,
         scratch: Records | None = None,
         parallel: bool | None = None,
     ) -> tuple[Records, ObservationArrays]:
@@ -126,7 +134,6 @@ class World:
             states: [B] USER_STATE, changed in place where active.
             slates: [B, K] int64, items in [0, N); not checked here, see ``find_invalid``.
             active: [B] bool; all by default. Inactive users keep their state, and their outcome is zero.
-            with_truth: whether to compute ``expected_reward``.
             scratch, parallel: as for ``reset``.
 
         Returns:
@@ -136,13 +143,27 @@ class World:
         outcomes = np.zeros(count, OUTCOME)
         observation = self.empty_observation(count)
         active = np.ones(count, np.bool_) if active is None else active
-        scratch = self.empty_scratch(count) if scratch is None else scratch
+        scratch = self.empty_scratch() if scratch is None else scratch
         parallel = count >= PARALLEL_FROM if parallel is None else parallel
-        driver = step_parallel if parallel else step_serial
         key = np.uint64(seed)
-        driver(
-            self.params, self.items, key, states, slates, active, with_truth, outcomes, scratch, observation
-        )
+
+        def serve(part: int, start: int, stop: int) -> None:
+            own = scratch[part : part + 1]
+            step_users(
+                self.params,
+                self.items,
+                key,
+                states,
+                slates,
+                active,
+                outcomes,
+                own,
+                observation,
+                start,
+                stop,
+            )
+
+        split_rows(serve, count, parallel)
         return outcomes, observation
 
     def find_invalid(self, slates: NDArray[np.int64], allow_repeats: bool = False) -> tuple[int, int] | None:
@@ -152,7 +173,9 @@ class World:
 
     def __repr__(self) -> str:
         catalog = self.config.catalog
-        return f"World({catalog.num_items} items, slate of {self.config.slate_size}, {self.config.choice.model})"
+        return (
+            f"World({catalog.num_items} items, slate of {self.config.slate_size}, {self.config.choice.model})"
+        )
 
 
 def record_to_dict(record: Any) -> dict[str, Any]:

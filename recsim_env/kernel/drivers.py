@@ -1,6 +1,4 @@
-"""Loops over users: serial, and the same in parallel. A user's bits do not depend on which driver serves them."""
-
-import numba
+"""Loops over users. Each works on rows start .. stop - 1, so that several threads share a batch; bits do not depend on the split."""
 
 from recsim_env.compiling import compiled, prefetch
 from recsim_env.kernel.affinity import match, utility
@@ -9,8 +7,6 @@ from recsim_env.kernel.observation import write_observation
 from recsim_env.kernel.reset import reset_user
 from recsim_env.kernel.step import face_slate, step_user
 from recsim_env.kernel.truth import slate_expected_reward, value_of_click
-
-CHUNK = 256  # users per parallel task: large enough to hide scheduling, small enough to balance
 
 
 @compiled
@@ -36,123 +32,54 @@ def find_invalid(slates, num_items, allow_repeats):
 
 
 @compiled
-def step_range(
-    params, items, seed, states, slates, active, with_truth, outcomes, scratch, observation, start, stop
-):
-    """Step the users start..stop-1 whose ``active`` flag is set, and write their observations."""
+def step_users(params, items, seed, states, slates, active, outcomes, scratch, observation, start, stop):
+    """Step users in order, and write their observations.
+
+    Args:
+        params: [1] PARAMS; items: [N] ITEM; seed: uint64; states: [B] USER_STATE, changed in place.
+        slates: [B, K] int64; active: [B] bool, false to leave a user as is.
+        outcomes: [B] OUTCOME, overwritten where active; scratch: [1] SCRATCH of the calling thread.
+        observation: ObservationArrays of B rows, overwritten.
+        start, stop: the rows to serve.
+    """
+    own = scratch[0]
     for i in range(start, stop):
         if i + 1 < stop:
             for k in range(slates.shape[1]):
                 prefetch(items, slates[i + 1, k])
         if active[i]:
-            step_user(params, items, seed, states[i], slates[i], with_truth, outcomes[i], scratch)
+            step_user(params[0], items, seed, states[i], slates[i], outcomes[i], own)
         write_observation(states[i], i, observation)
 
 
 @compiled
-def step_serial(params, items, seed, states, slates, active, with_truth, outcomes, scratch, observation):
-    """Step B users in order.
-
-    Args:
-        params: [1] PARAMS; items: [N] ITEM; seed: uint64; states: [B] USER_STATE, changed in place.
-        slates: [B, K] int64; active: [B] bool, false to leave a user as is; with_truth: bool.
-        outcomes: [B] OUTCOME, overwritten where active; scratch: [>= 1] SCRATCH.
-        observation: ObservationArrays of B rows, overwritten.
-    """
-    step_range(
-        params[0], items, seed, states, slates, active, with_truth, outcomes, scratch[0], observation, 0, len(states)
-    )
-
-
-@compiled(parallel=True)
-def step_parallel(params, items, seed, states, slates, active, with_truth, outcomes, scratch, observation):
-    """``step_serial`` on several threads; scratch: [>= ceil(B / CHUNK)] SCRATCH."""
-    for chunk in numba.prange((len(states) + CHUNK - 1) // CHUNK):
-        start = chunk * CHUNK
-        stop = min(start + CHUNK, len(states))
-        step_range(
-            params[0],
-            items,
-            seed,
-            states,
-            slates,
-            active,
-            with_truth,
-            outcomes,
-            scratch[chunk],
-            observation,
-            start,
-            stop,
-        )
-
-
-@compiled
-def reset_range(
+def reset_users(
     params, items, topic_centres, seed, states, rows, users, visits, scratch, observation, start, stop
 ):
-    """Start the visits start..stop-1 of the lists, and write their observations."""
-    for i in range(start, stop):
-        row = rows[i]
-        reset_user(params, items, topic_centres, seed, users[i], visits[i], states[row], scratch)
-        write_observation(states[row], row, observation)
-
-
-@compiled
-def reset_serial(params, items, topic_centres, seed, states, rows, users, visits, scratch, observation):
-    """Put user users[i] at the start of visit visits[i] into row rows[i].
+    """Put user users[i] at the start of visit visits[i] into row rows[i], and write its observation.
 
     Args:
         params: [1] PARAMS; items: [N] ITEM; topic_centres: [C, D] float32; seed: uint64.
         states: [B] USER_STATE, rows overwritten; rows, users, visits: [R] int64.
-        scratch: [>= 1] SCRATCH; observation: ObservationArrays of B rows, rows overwritten.
+        scratch: [1] SCRATCH of the calling thread; observation: ObservationArrays of B rows, rows overwritten.
+        start, stop: the part of the R lists to serve.
     """
-    reset_range(
-        params[0],
-        items,
-        topic_centres,
-        seed,
-        states,
-        rows,
-        users,
-        visits,
-        scratch[0],
-        observation,
-        0,
-        len(rows),
-    )
-
-
-@compiled(parallel=True)
-def reset_parallel(params, items, topic_centres, seed, states, rows, users, visits, scratch, observation):
-    """``reset_serial`` on several threads; scratch: [>= ceil(R / CHUNK)] SCRATCH."""
-    for chunk in numba.prange((len(rows) + CHUNK - 1) // CHUNK):
-        start = chunk * CHUNK
-        stop = min(start + CHUNK, len(rows))
-        reset_range(
-            params[0],
-            items,
-            topic_centres,
-            seed,
-            states,
-            rows,
-            users,
-            visits,
-            scratch[chunk],
-            observation,
-            start,
-            stop,
-        )
+    own = scratch[0]
+    for i in range(start, stop):
+        state = states[rows[i]]
+        reset_user(params[0], items, topic_centres, seed, users[i], visits[i], state, own)
+        write_observation(state, rows[i], observation)
 
 
 @compiled
-def observe_serial(states, observation):
+def observe_users(states, observation):
     """Write the observations of B users; observation: ObservationArrays of B rows, overwritten."""
     for i in range(len(states)):
         write_observation(states[i], i, observation)
 
 
 @compiled
-def slate_truth_serial(params, items, states, slates, scratch, truth):
+def slate_truth_users(params, items, states, slates, scratch, truth):
     """Write the exact law of the answers to B slates; truth: a ``SlateTruth`` of B rows, overwritten."""
     own = scratch[0]
     for i in range(len(states)):
@@ -167,17 +94,12 @@ def slate_truth_serial(params, items, states, slates, scratch, truth):
 
 
 @compiled
-def item_truth_user(params, items, state, utilities, values):
-    """Write utility and value of a click of every item for one user; utilities, values: [N] float32."""
-    for n in range(len(items)):
-        item = items[n]
-        item_match = match(state.interest, item)
-        utilities[n] = utility(params, state, item, item_match)
-        values[n] = value_of_click(params, state, item, item_match)
-
-
-@compiled(parallel=True)
-def item_truth_parallel(params, items, states, utilities, values):
-    """``item_truth_user`` for B users on several threads; utilities, values: [B, N] float32, overwritten."""
-    for i in numba.prange(len(states)):
-        item_truth_user(params[0], items, states[i], utilities[i], values[i])
+def item_truth_users(params, items, states, truth, start, stop):
+    """Write utility and value of a click of every item; truth: an ``ItemTruth`` [B, N], rows start .. stop - 1 overwritten."""
+    for i in range(start, stop):
+        state = states[i]
+        for n in range(len(items)):
+            item = items[n]
+            item_match = match(state.interest, item)
+            truth.utility[i, n] = utility(params[0], state, item, item_match)
+            truth.value_of_click[i, n] = value_of_click(params[0], state, item, item_match)

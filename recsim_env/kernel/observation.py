@@ -20,7 +20,7 @@ def remember(state, item, events):
     history_events[latest] = events
 
 
-@compiled
+@compiled(merge=True)
 def copy_row(source, target, row):
     """target[row] = source."""
     for j in range(source.shape[0]):

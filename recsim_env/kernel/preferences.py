@@ -21,7 +21,7 @@ def pull(params, events):
     return params.pull_click if events != NONE else ZERO
 
 
-@compiled
+@compiled(merge=True)
 def drift_interest(params, items, state, slate, events, normals):
     """Move interest towards what was consumed, back towards taste, and at random.
 
@@ -52,7 +52,7 @@ def drift_interest(params, items, state, slate, events, normals):
     normalise(interest)
 
 
-@compiled
+@compiled(merge=True)
 def satiate(params, items, state, slate, events, examination):
     """Let all topics recover, then raise those that were shown and, more, those that were consumed, saturating at 1.
 
@@ -75,7 +75,7 @@ def satiate(params, items, state, slate, events, examination):
         satiation[topic] += min(growth, ONE) * (ONE - satiation[topic])
 
 
-@compiled
+@compiled(merge=True)
 def satisfy(params, items, state, slate, events):
     """Average the quality of what is consumed into satisfaction: h' = rho_h h + (1 - rho_h) q_a for each clicked item.
 

@@ -5,15 +5,7 @@ import numpy as np
 from recsim_env.arithmetic import ZERO, normal_quantile, normalise
 from recsim_env.compiling import compiled, prefetch
 from recsim_env.kernel.affinity import match, utility
-from recsim_env.kernel.draws import (
-    TASTE_AT,
-    TRAITS_AT,
-    VISIT_AT,
-    VISIT_INTEREST_AT,
-    draw_trait_words,
-    draw_visit_words,
-    organic_blocks,
-)
+from recsim_env.kernel.draws import TRAITS, VISIT, draw
 from recsim_env.kernel.funnel import like_prob, purchase_prob
 from recsim_env.kernel.session import initial_patience
 from recsim_env.records import NO_EVENT, Event
@@ -37,7 +29,7 @@ def draw_topic(params, num_topics, segment, own_word, pick_word):
     return uniform_index(pick_word, num_topics)
 
 
-@compiled
+@compiled(merge=True)
 def draw_traits(params, topic_centres, seed, state, scratch):
     """Fixed traits, a function of (seed, user): segment, taste, conformity, price sensitivity.
 
@@ -50,17 +42,19 @@ def draw_traits(params, topic_centres, seed, state, scratch):
     Source: ours.
     """
     dim = topic_centres.shape[1]
-    draw_trait_words(seed, state.user_id, dim, scratch)
-    words = scratch.trait_words
-    state.segment = uniform_index(words[0, TRAITS_AT], params.num_segments)
-    conformity = params.conformity_std * normal_quantile(uniform(words[1, TRAITS_AT]))
-    state.conformity = max(params.conformity_mean + conformity, ZERO)
-    sensitivity = params.price_sensitivity_std * normal_quantile(uniform(words[2, TRAITS_AT]))
-    state.price_sensitivity = max(params.price_sensitivity_mean + sensitivity, ZERO)
     num_topics = topic_centres.shape[0]
-    first = draw_topic(params, num_topics, state.segment, words[3, TRAITS_AT], words[0, TRAITS_AT + 1])
-    second = draw_topic(params, num_topics, state.segment, words[1, TRAITS_AT + 1], words[2, TRAITS_AT + 1])
-    fill_normals(words, TASTE_AT, scratch.uniforms, scratch.normals)
+    zero = np.int64(0)
+    draw(seed, state.user_id, zero, zero, TRAITS, scratch)
+    words = scratch.words
+    fill_normals(words, scratch.uniforms, scratch.normals)
+    at = dim // 4
+    state.segment = uniform_index(words[0, at], params.num_segments)
+    conformity = params.conformity_std * normal_quantile(uniform(words[1, at]))
+    state.conformity = max(params.conformity_mean + conformity, ZERO)
+    sensitivity = params.price_sensitivity_std * normal_quantile(uniform(words[2, at]))
+    state.price_sensitivity = max(params.price_sensitivity_mean + sensitivity, ZERO)
+    first = draw_topic(params, num_topics, state.segment, words[3, at], words[0, at + 1])
+    second = draw_topic(params, num_topics, state.segment, words[1, at + 1], words[2, at + 1])
     spread = params.taste_noise / np.float32(np.sqrt(np.float32(dim)))
     taste, normals, weight = state.taste, scratch.normals, params.second_topic_weight
     for d in range(dim):
@@ -94,7 +88,7 @@ def find_organic_item(params, items, state, words, block, candidates):
     return best, best_match
 
 
-@compiled
+@compiled(merge=True)
 def draw_organic_history(params, items, state, scratch):
     """Fill the history with items that the user found without the platform's recommendations.
 
@@ -103,22 +97,22 @@ def draw_organic_history(params, items, state, scratch):
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
-        scratch: SCRATCH record with ``visit_words`` drawn.
+        scratch: SCRATCH record whose words hold the VISIT group.
 
     Source: ours.
     """
-    words = scratch.visit_words
+    words = scratch.words
+    visit_at = state.interest.shape[0] // 4
     history_items, history_events = state.history_items, state.history_events
     for j in range(history_items.shape[0]):
         history_items[j] = params.num_items
         history_events[j] = NONE
-    if uniform(words[1, VISIT_AT]) < params.cold_share:
+    if uniform(words[1, visit_at]) < params.cold_share:
         return
     span = params.organic_max - params.organic_min + 1
-    drawn = params.organic_min + uniform_index(words[2, VISIT_AT], span)
+    drawn = params.organic_min + uniform_index(words[2, visit_at], span)
     count = min(drawn, history_items.shape[0])
-    per_item = organic_blocks(scratch.candidates.shape[0])
-    block = VISIT_INTEREST_AT + state.interest.shape[0] // 4
+    block = visit_at + 1
     for j in range(count):
         item, item_match = find_organic_item(params, items, state, words, block + 1, scratch.candidates)
         events = CLICK
@@ -129,10 +123,10 @@ def draw_organic_history(params, items, state, scratch):
             events |= PURCHASE
         history_items[history_items.shape[0] - count + j] = item
         history_events[history_items.shape[0] - count + j] = events
-        block += per_item
+        block += 1 + (scratch.candidates.shape[0] + 3) // 4
 
 
-@compiled
+@compiled(merge=True)
 def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
     """Start a visit: overwrite the state record with user ``user`` at the beginning of visit ``visit``.
 
@@ -147,8 +141,8 @@ def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
     draw_traits(params, topic_centres, seed, state, scratch)
     interest, taste, normals, satiation = state.interest, state.taste, scratch.normals, state.satiation
     dim = taste.shape[0]
-    draw_visit_words(seed, user, visit, dim, scratch)
-    fill_normals(scratch.visit_words, VISIT_INTEREST_AT, scratch.uniforms, normals)
+    draw(seed, user, visit, np.int64(0), VISIT, scratch)
+    fill_normals(scratch.words, scratch.uniforms, normals)
     spread = params.interest_noise / np.float32(np.sqrt(np.float32(dim)))
     for d in range(dim):
         interest[d] = taste[d] + spread * normals[d]
@@ -156,7 +150,7 @@ def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
     for c in range(satiation.shape[0]):
         satiation[c] = ZERO
     state.satisfaction = params.satisfaction_initial
-    state.patience = initial_patience(params, uniform(scratch.visit_words[0, VISIT_AT]))
+    state.patience = initial_patience(params, uniform(scratch.words[0, dim // 4]))
     draw_organic_history(params, items, state, scratch)
     last_slate, last_events = state.last_slate, state.last_events
     for k in range(last_slate.shape[0]):

@@ -4,7 +4,7 @@ from recsim_env.arithmetic import ONE, ZERO, exp, log
 from recsim_env.compiling import compiled
 
 
-@compiled
+@compiled(merge=True)
 def initial_patience(params, u):
     """Patience, in units of step cost, at the start of a visit: scale (u^(-1/shape) - 1), u uniform.
 
@@ -13,7 +13,7 @@ def initial_patience(params, u):
     return params.patience_scale * (exp(-log(u) / params.patience_shape) - ONE)
 
 
-@compiled
+@compiled(merge=True)
 def spend_patience(params, patience, satisfaction, engaged):
     """Patience after a step: m' = m - cost (1 - refund * engaged * h).
 

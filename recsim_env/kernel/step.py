@@ -6,22 +6,21 @@ from recsim_env.arithmetic import ZERO
 from recsim_env.compiling import compiled
 from recsim_env.kernel.affinity import match, utility
 from recsim_env.kernel.choice import choose
-from recsim_env.kernel.draws import STEP_AT, STEP_INTEREST_AT, draw_step_words
+from recsim_env.kernel.draws import STEP, draw
 from recsim_env.kernel.funnel import like_prob, purchase_prob
 from recsim_env.kernel.observation import remember
 from recsim_env.kernel.preferences import drift_interest, satiate, satisfy
 from recsim_env.kernel.reward import purchase_value
 from recsim_env.kernel.session import spend_patience
-from recsim_env.kernel.truth import slate_expected_reward
 from recsim_env.records import NO_EVENT, Event
-from recsim_env.streams import fill_normals, uniform
+from recsim_env.streams import fill_normals, fill_uniforms, uniform
 
 NONE = np.uint8(NO_EVENT)
 LIKE = np.uint8(Event.LIKE)
 PURCHASE = np.uint8(Event.PURCHASE)
 
 
-@compiled
+@compiled(merge=True)
 def face_slate(params, items, state, slate, scratch):
     """What the user makes of a slate before any draw: match, utility and examination of each position.
 
@@ -42,25 +41,28 @@ def face_slate(params, items, state, slate, scratch):
         scratch.examination[k] = ZERO if repeated else params.examination[k]
 
 
-@compiled
+@compiled(merge=True)
 def respond(params, items, seed, state, slate, outcome, scratch):
     """Draw the clicks, likes and purchases of one slate into ``scratch.events`` and the outcome.
 
     An item's draws come from its own block: word 0 the click, word 1 the like, word 2 the purchase.
     """
-    dim = state.interest.shape[0]
-    draw_step_words(seed, state.user_id, state.visit, state.step, dim, slate, scratch)
-    words, events = scratch.step_words, scratch.events
-    first = STEP_INTEREST_AT + dim // 4
+    user_at = state.interest.shape[0] // 4
+    first = user_at + 1
+    lanes, words, events = scratch.lanes[STEP], scratch.words, scratch.events
     for k in range(slate.shape[0]):
-        scratch.click_uniforms[k] = uniform(words[0, first + k])
+        lanes[first + k] = slate[k]
+    draw(seed, state.user_id, np.int64(state.visit), np.int64(state.step), STEP, scratch)
+    fill_uniforms(words[0], first, scratch.click_uniforms, slate.shape[0])
     choose(
         params.model,
         scratch.utility,
         scratch.examination,
         scratch.click_uniforms,
-        uniform(words[0, STEP_AT]),
+        uniform(words[0, user_at]),
         scratch.race,
+        slate.shape[0],
+        scratch.width,
         events,
     )
     clicks = 0
@@ -90,10 +92,10 @@ def respond(params, items, seed, state, slate, outcome, scratch):
     outcome.reward = reward
 
 
-@compiled
+@compiled(merge=True)
 def evolve(params, items, state, slate, scratch):
     """Carry the state to the next step: interest, satiation, satisfaction, patience, memory of what happened."""
-    fill_normals(scratch.step_words, STEP_INTEREST_AT, scratch.uniforms, scratch.normals)
+    fill_normals(scratch.words, scratch.uniforms, scratch.normals)
     drift_interest(params, items, state, slate, scratch.events, scratch.normals)
     satiate(params, items, state, slate, scratch.events, scratch.examination)
     satisfy(params, items, state, slate, scratch.events)
@@ -110,20 +112,18 @@ def evolve(params, items, state, slate, scratch):
     state.ended = state.patience <= ZERO
 
 
-@compiled
-def step_user(params, items, seed, state, slate, with_truth, outcome, scratch):
+@compiled(merge=True)
+def step_user(params, items, seed, state, slate, outcome, scratch):
     """One user answers one slate.
 
     Args:
         params: PARAMS record; items: [N] ITEM; seed: uint64, the key of all draws.
         state: USER_STATE record, changed in place.
         slate: [K] int64 in [0, N).
-        with_truth: bool, whether to compute ``outcome.expected_reward``.
         outcome: OUTCOME record, overwritten.
         scratch: SCRATCH record of the calling thread.
     """
     face_slate(params, items, state, slate, scratch)
-    outcome.expected_reward = slate_expected_reward(params, items, state, slate, scratch) if with_truth else np.nan
     respond(params, items, seed, state, slate, outcome, scratch)
     evolve(params, items, state, slate, scratch)
     outcome.terminated = state.ended

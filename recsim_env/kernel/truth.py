@@ -29,7 +29,7 @@ def slate_expected_reward(params, items, state, slate, scratch):
     Returns:
         float64.
     """
-    click_probs(params.model, scratch.utility, scratch.examination, scratch.race)
+    click_probs(params.model, scratch.utility, scratch.examination, slate.shape[0], scratch.race)
     total = 0.0
     for k in range(slate.shape[0]):
         worth = value_of_click(params, state, items[slate[k]], scratch.match[k])
