@@ -132,6 +132,7 @@ def draw_exposure(summary: Mapping[str, Any], folder: Path) -> None:
         axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
         axes[1].set_ylabel("impressions that go to the tail")
         axes[2].set_ylabel("Gini coefficient of exposure")
+        axes[2].set_ylim(top=min(axes[2].get_ylim()[1], 1.02))
         for panel, points in marks.items():
             label_points(panel, points)
 

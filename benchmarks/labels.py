@@ -84,8 +84,8 @@ class Mark(NamedTuple):
     colour: str
 
 
-DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
-DISTANCES = (8, 14, 22, 32, 44, 58)
+DIRECTIONS = [(float(np.cos(angle)), float(np.sin(angle))) for angle in np.arange(16) * np.pi / 8]
+DISTANCES = (8, 14, 20, 26, 34, 42, 52, 64)
 """Points (1/72 inch) from the mark's centre to the label's nearest edge, tried in this order."""
 
 
@@ -98,7 +98,7 @@ def label_points(axes: Axes, marks: list[Mark], size: float = 8.0) -> None:
     Args:
         axes: with final limits.
         marks: what to label.
-        size: font size in points; a character is taken as 0.6 of it wide.
+        size: font size in points.
     """
     axes.figure.canvas.draw()
     unit = axes.figure.dpi / 72
@@ -114,12 +114,11 @@ def label_points(axes: Axes, marks: list[Mark], size: float = 8.0) -> None:
     nearest = [min((np.hypot(*(a - b)) for b in centre if b is not a), default=0.0) for a in centre]
     for index in np.argsort(nearest):
         mark, (x, y) = marks[index], centre[index]
-        half_width, half_height = 0.3 * size * len(mark.text) + 2, 0.65 * size
+        half_width, half_height = _half_size(axes, mark.text, size)
         best, cost = None, np.inf
         for distance in DISTANCES:
             for across, up in DIRECTIONS:
-                reach = distance if 0 in (across, up) else distance * 0.7
-                cx, cy = x + across * (reach + half_width), y + up * (reach + half_height)
+                cx, cy = x + across * (distance + half_width), y + up * (distance + half_height)
                 box = (cx - half_width, cy - half_height, cx + half_width, cy + half_height)
                 trouble = sum(_overlap(box, other) for other in taken) + 10 * _outside(box, bounds)
                 if trouble < cost:
@@ -143,6 +142,15 @@ def label_points(axes: Axes, marks: list[Mark], size: float = 8.0) -> None:
             if distance > DISTANCES[1]
             else None,
         )
+
+
+def _half_size(axes: Axes, text: str, size: float) -> tuple[float, float]:
+    """Half the width and height of a text with some air around it, in points."""
+    probe = axes.text(0, 0, text, fontsize=size)
+    extent = probe.get_window_extent()
+    probe.remove()
+    unit = axes.figure.dpi / 72
+    return extent.width / unit / 2 + 1.5, extent.height / unit / 2 + 0.5
 
 
 Box = tuple[float, float, float, float]

@@ -1,0 +1,126 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmarks import compare as module
+from benchmarks.compare import Preset, compare
+from benchmarks.errors import UsageError
+from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
+from benchmarks.summary import REFERENCES
+
+SMALL = Preset(num_seeds=2, log_decisions=1_500, online_decisions=500, online_users=16, eval_users=60)
+AGENTS = {*REFERENCES, "sqn"}
+FIRST_SEED = 1_000
+
+
+def small_compare(out, **changes):
+    console = Console(width=130, record=True, quiet=True)
+    arguments = {
+        "scenario": "Storefront-v0",
+        "agents": "sqn",
+        "num_seeds": None,
+        "first_seed": FIRST_SEED,
+        "preset": "quick",
+        "out": out,
+        "jobs": 1,
+        "overwrite": False,
+        "json_path": None,
+        "console": console,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(module.PRESETS, "quick", SMALL)
+        return compare(**(arguments | changes))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One small comparison: its folder, its summary, and what it printed."""
+    out = tmp_path_factory.mktemp("compare")
+    console = Console(width=130, record=True, file=open(out / "printed", "w"))  # noqa: SIM115
+    with console.file:
+        summary = small_compare(out, console=console, json_path=out / "rows.json")
+        return out, summary, console.export_text()
+
+
+def test_it_prints_every_agent_and_writes_every_file(run):
+    out, summary, printed = run
+    assert set(summary["agents"]) == AGENTS
+    for words in (
+        "myopic oracle",
+        "logging policy",
+        "SQN",
+        "popular",
+        "random",
+        "gap closed",
+        "exposure Gini",
+    ):
+        assert words in printed
+    names = {path.name for path in out.iterdir()}
+    figures = {
+        f"{name}.{kind}"
+        for name in ("cumulative_reward", "exploration", "exposure")
+        for kind in ("png", "svg")
+    }
+    assert figures | {"per_seed.csv", "summary.json", "settings.json", "tasks", "rows.json"} <= names
+    assert len(list((out / "tasks").iterdir())) == 2 * len(AGENTS)
+
+
+def test_the_csv_has_one_row_per_agent_and_seed(run):
+    out, _, _ = run
+    with open(out / "per_seed.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["agent"], row["seed"]) for row in rows} == {
+        (a, str(s)) for a in AGENTS for s in (1000, 1001)
+    }
+    shares = {row["agent"]: float(row["gap_share"]) for row in rows}
+    assert shares["random"] == 0.0
+    assert shares["myopic"] == 1.0
+
+
+def test_json_rows_are_what_the_csv_averages_to(run):
+    out, summary, _ = run
+    saved = json.loads((out / "rows.json").read_text())
+    assert saved["rows"] == summary["rows"]
+    assert saved["provenance"]["stream_version"] >= 1
+    with open(out / "per_seed.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for quantity in ("reward_per_user", "gap_share", "tail_share"):
+        mine = [float(row[quantity]) for row in rows if row["agent"] == "sqn"]
+        reported = next(r for r in saved["rows"] if (r["agent"], r["quantity"]) == ("sqn", quantity))
+        assert reported["mean"] == pytest.approx(np.mean(mine))
+        assert reported["num_seeds"] == 2
+
+
+def test_the_summary_says_where_it_comes_from(run):
+    out, summary, _ = run
+    settings = summary["settings"]
+    assert settings["scenario"] == "recsim_env/Storefront-v0"
+    assert settings["held_out_seed"] == HELD_OUT_SEED
+    assert settings["world"]["catalog"]["num_items"] == settings["num_items"] == 1_000
+    assert summary["seeds"] == [1000, 1001]
+    assert json.loads((out / "settings.json").read_text()) == settings
+
+
+def test_the_same_command_computes_nothing_again(run):
+    out, summary, _ = run
+    before = {path: path.stat().st_mtime_ns for path in (out / "tasks").iterdir()}
+    assert small_compare(out)["rows"] == summary["rows"]
+    assert {path: path.stat().st_mtime_ns for path in (out / "tasks").iterdir()} == before
+
+
+def test_another_scenario_is_refused(run):
+    out, _, _ = run
+    with pytest.raises(UsageError, match=r"other settings .*--overwrite"):
+        small_compare(out, scenario="Memoryless-v0")
+
+
+def test_a_task_is_a_pure_function_of_its_arguments(run):
+    _, summary, _ = run
+    experiment = Experiment(summary["settings"]["scenario"], 1_500, 500, 16, 60)
+    rows = [row for row in summary["rows"] if (row["agent"], row["quantity"]) == ("sqn", "reward_per_user")]
+    again = [score_agent(experiment, "sqn", seed, report=lambda _: None) for seed in summary["seeds"]]
+    mean = np.mean([result["metrics"]["reward_per_user"] for result in again])
+    assert mean == pytest.approx(rows[0]["mean"], rel=1e-12)
