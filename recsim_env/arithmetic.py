@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from recsim_env.compiling import compiled
+from recsim_env.compiling import compiled, vectorised_dot
 
 ZERO = np.float32(0.0)
 HALF = np.float32(0.5)
@@ -124,7 +124,7 @@ def normal_quantile(u):
     return _SQRT_2 * x * (c if w < _CENTRE_LIMIT else f)
 
 
-@compiled(inline=True)
+@vectorised_dot
 def dot(a, b):
     """Inner product of two float32 vectors whose length is a multiple of 4, as four interleaved sums, always in this order."""
     s0 = ZERO

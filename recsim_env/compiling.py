@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numba.np import arrayobj
 
 PACKAGE = Path(__file__).parent
@@ -114,3 +114,49 @@ def _prefetch_nothing(array: Any, index: Any) -> None:
 
 
 prefetch = _prefetch_nothing if numba.config.DISABLE_JIT else _prefetch_compiled
+
+
+@intrinsic
+def _dot_vectors(typing_context: Any, a: Any, b: Any) -> Any:
+    """Inner product of two nested float32 arrays of one known length, a multiple of 4, in vectors of 4."""
+    if not (isinstance(a, types.NestedArray) and isinstance(b, types.NestedArray)):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = ir.VectorType(ir.FloatType(), 4)
+        starts = [
+            builder.bitcast(arrayobj.make_array(kind)(context, builder, value).data, vector.as_pointer())
+            for kind, value in zip(signature.args, arguments, strict=True)
+        ]
+        total = None
+        for block in range(signature.args[0].shape[0] // 4):
+            left, right = (
+                builder.load(builder.gep(start, [ir.IntType(64)(block)]), align=4) for start in starts
+            )
+            product = builder.fmul(left, right)
+            total = product if total is None else builder.fadd(total, product)
+        s0, s1, s2, s3 = (builder.extract_element(total, ir.IntType(32)(i)) for i in range(4))
+        return builder.fadd(builder.fadd(s0, s2), builder.fadd(s1, s3))
+
+    return types.float32(a, b), generate
+
+
+def vectorised_dot(reference: Callable[..., Any]) -> Any:
+    """The function ``reference(a, b)``, an inner product, with vector instructions where the arrays are fields of records.
+
+    Ours: without fast-math LLVM keeps a sum in source order, one addition at a time; the vector code spells out the same order as
+    ``reference``, so the bits agree.
+    """
+
+    def chosen(a: Any, b: Any) -> Any:
+        """An inner product."""
+
+    def choose(a: Any, b: Any) -> Any:
+        if isinstance(a, types.NestedArray) and isinstance(b, types.NestedArray):
+            return lambda a, b: _dot_vectors(a, b)
+        return reference
+
+    if numba.config.DISABLE_JIT:
+        return reference
+    overload(chosen, strict=False, jit_options={"error_model": "numpy", "_nrt": False})(choose)
+    return chosen

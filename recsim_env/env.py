@@ -29,7 +29,7 @@ Observation = dict[str, Any]
 Info = dict[str, Any]
 
 OPTIONS = ("user_id", "visit")
-_REWARD, _REVENUE, _CLICKS, _LIKES, _PURCHASES, _TERMINATED = range(len(OUTCOME.names))
+_REWARD, _REVENUE, _USER, _VISIT, _CLICKS, _LIKES, _PURCHASES, _TERMINATED, _ = range(len(OUTCOME.names))
 
 
 class RecommenderEnv(gymnasium.Env[Observation, Any]):
@@ -124,14 +124,16 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self._slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
         self._segment_at = edges[4]
         scratch, zero = world.empty_scratch(), np.uint64(0)
-        active = np.ones(1, np.bool_)
+        never_idle, no_horizon = np.zeros(1, np.bool_), 0
         self._step_arguments = [
             world.params,
             world.items,
             zero,
             self.state,
             self._slates,
-            active,
+            self._allow_repeats,
+            no_horizon,
+            never_idle,
             self._outcomes,
             scratch,
             arrays,
@@ -175,6 +177,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self._visits[0] = options.get("visit", 0)
         self._reset_kernel(*self._reset_arguments)
         self._outcomes.fill(0)
+        self._outcomes["user_id"], self._outcomes["visit"] = self._users, self._visits
         return self._observation(), self._info(self._outcomes.tolist()[0])
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, Info]:
@@ -214,8 +217,8 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
 
     def _info(self, outcome: tuple[Any, ...], expected: float = 0.0) -> Info:
         info = {
-            "user_id": int(self._users[0]),
-            "visit": int(self._visits[0]),
+            "user_id": outcome[_USER],
+            "visit": outcome[_VISIT],
             "clicks": outcome[_CLICKS],
             "likes": outcome[_LIKES],
             "purchases": outcome[_PURCHASES],

@@ -17,7 +17,7 @@ Duplicates = Literal["error", "ignore"]
 DUPLICATES = ("error", "ignore")
 SEED_BITS = 64
 
-OUTCOME_INFO = ("clicks", "likes", "purchases", "revenue")
+OUTCOME_INFO = ("user_id", "visit", "clicks", "likes", "purchases", "revenue")
 TRUTH_INFO = "expected_reward"
 
 

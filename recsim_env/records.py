@@ -32,10 +32,13 @@ OUTCOME = np.dtype(
     [
         ("reward", "<f8"),
         ("revenue", "<f8"),
+        ("user_id", "<i8"),
+        ("visit", "<i4"),
         ("clicks", "<i4"),
         ("likes", "<i4"),
         ("purchases", "<i4"),
         ("terminated", "?"),
+        ("truncated", "?"),
     ],
     align=True,
 )

@@ -141,16 +141,15 @@ def rollout(
         extra: tuple[Records, ...] = (states,) if needs_state else ()
         decision = policy.act(observation, generator, *extra)
         slates = check_slates(world, decision.action, len(states), allow_repeats=False)
-        user_id, step = states["user_id"].copy(), states["step"].copy()
-        expected = (
-            slate_truth(world, states, slates).expected_reward if with_truth else np.full(len(states), np.nan)
+        step = states["step"].copy()
+        unknown = np.full(len(states), np.nan)
+        expected = slate_truth(world, states, slates).expected_reward if with_truth else unknown
+        outcomes, arrays = world.step(
+            seed, states, slates, blank_repeats=False, max_steps=max_steps, scratch=scratch
         )
-        outcomes, arrays = world.step(seed, states, slates, scratch=scratch)
-        terminated = outcomes["terminated"].copy()
-        truncated = ~terminated & (states["step"] >= max_steps)
-        yield Impressions(
-            user_id=user_id,
-            visit=np.full(len(states), visit, np.int32),
+        impressions = Impressions(
+            user_id=outcomes["user_id"].copy(),
+            visit=outcomes["visit"].copy(),
             step=step,
             observation=observation,
             action=slates,
@@ -160,10 +159,11 @@ def rollout(
             reward=outcomes["reward"].copy(),
             revenue=outcomes["revenue"].copy(),
             expected_reward=expected,
-            terminated=terminated,
-            truncated=truncated,
+            terminated=outcomes["terminated"].copy(),
+            truncated=outcomes["truncated"].copy(),
         )
-        finished = np.flatnonzero(terminated | truncated)
+        yield impressions
+        finished = np.flatnonzero(impressions.terminated | impressions.truncated)
         refilled = finished[: len(ids) - waiting]
         users = ids[waiting : waiting + len(refilled)]
         waiting += len(refilled)

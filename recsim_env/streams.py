@@ -51,6 +51,7 @@ _PURPOSE_SHIFT = np.uint64(PURPOSE_BITS)
 _VISIT_BITS = np.uint64(20)
 _UNIFORM_SHIFT = np.uint32(9)
 _UNIFORM_SCALE = np.float32(2.0**-23)
+_SQRT_12 = np.float32(12.0**0.5)
 
 
 @compiled(inline=True)
@@ -134,6 +135,22 @@ def fill_uniforms(words, start, uniforms, count):
     """uniforms[i] = uniform(words[start + i]) for i < count; words: uint32, uniforms: float32, overwritten."""
     for i in range(count):
         uniforms[i] = uniform(words[start + i])
+
+
+@compiled
+def fill_noise(words, noise):
+    """Turn the first n / 4 blocks into n draws of mean 0 and variance 1, uniform on [-sqrt 3, sqrt 3].
+
+    Ours: a sum over a few steps is as good as normal, at a fraction of the cost of normal draws.
+
+    Args:
+        words: [4, >= n / 4] uint32; word j of block i gives the draw j n / 4 + i.
+        noise: [n] float32, overwritten; n a multiple of 4.
+    """
+    blocks = noise.shape[0] // 4
+    for j in range(4):
+        for i in range(blocks):
+            noise[j * blocks + i] = (uniform(words[j, i]) - HALF) * _SQRT_12
 
 
 @compiled

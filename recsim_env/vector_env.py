@@ -145,7 +145,9 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
             observe_users(self.state, observation)
         self._start(rows, users, visits, observation)
         self._started = True
-        return observation._asdict(), self._info(np.zeros(self.num_envs, OUTCOME))
+        outcomes = np.zeros(self.num_envs, OUTCOME)
+        self._name_users(outcomes, np.arange(self.num_envs))
+        return observation._asdict(), self._info(outcomes, np.zeros(self.num_envs))
 
     def _rows_to_reset(self, mask: ArrayLike | None) -> NDArray[np.int64]:
         if mask is None:
@@ -194,7 +196,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
                 f"row {over[0]}: its session is over; reset it with options={{'reset_mask': ...}} before step()"
             )
         slates = check_slates(self.world, actions, self.num_envs, self._allow_repeats)
-        expected = None
+        expected = np.zeros(0)
         if self.expected_reward:
             expected = slate_truth(self.world, self.state, slates).expected_reward
             expected[over] = 0.0
@@ -202,23 +204,29 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
             self.seed_value,
             self.state,
             slates,
-            active=~self._done,
+            idle=self._done,
+            blank_repeats=self._allow_repeats,
+            max_steps=self.max_episode_steps or 0,
             scratch=self._scratch,
             parallel=self._parallel,
         )
         if len(over):  # NEXT_STEP: this step starts the next session of the rows that ended before
             self._start(over, *self._users_in_order(over), observation)
+            self._name_users(outcomes, over)
         terminated = np.ascontiguousarray(outcomes["terminated"])
-        truncated = np.zeros(self.num_envs, np.bool_)
-        if self.max_episode_steps is not None:
-            truncated = ~terminated & (self.state["step"] >= self.max_episode_steps)
+        truncated = np.ascontiguousarray(outcomes["truncated"])
         self._done = terminated | truncated
         info = self._info(outcomes, expected)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
-            self._reset_at_once(observation, info)
+            self._reset_at_once(observation, outcomes, info)
         return observation._asdict(), np.ascontiguousarray(outcomes["reward"]), terminated, truncated, info
 
-    def _reset_at_once(self, observation: ObservationArrays, info: Info) -> None:
+    def _name_users(self, outcomes: Records, rows: NDArray[np.int64]) -> None:
+        """Put the users who were just started into the outcomes of their rows."""
+        for name in ("user_id", "visit"):
+            outcomes[name][rows] = self.state[name][rows]
+
+    def _reset_at_once(self, observation: ObservationArrays, outcomes: Records, info: Info) -> None:
         """SAME_STEP: keep the last observations and infos of the finished rows, and start their next sessions."""
         done = self._done.copy()
         rows = np.flatnonzero(done)
@@ -228,15 +236,11 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
             final_obs[row] = {key: array[i] for key, array in last.items()}
         final_info = {key: np.where(done, array, np.zeros_like(array)) for key, array in info.items()}
         self._start(rows, *self._users_in_order(rows), observation)
-        info.update(self._info_of_users())
+        self._name_users(outcomes, rows)
         info.update(final_obs=final_obs, _final_obs=done, final_info=final_info, _final_info=done.copy())
 
-    def _info_of_users(self) -> Info:
-        return {"user_id": self.state["user_id"].copy(), "visit": self.state["visit"].copy()}
-
-    def _info(self, outcomes: Records, expected: NDArray[np.float64] | None = None) -> Info:
-        info = self._info_of_users()
-        info.update({name: outcomes[name] for name in OUTCOME_INFO})
+    def _info(self, outcomes: Records, expected: NDArray[np.float64]) -> Info:
+        info = {name: outcomes[name] for name in OUTCOME_INFO}
         if self.expected_reward:
-            info[TRUTH_INFO] = np.zeros(self.num_envs) if expected is None else expected
+            info[TRUTH_INFO] = expected
         return info

@@ -60,14 +60,12 @@ class World:
     def empty_observation(self, num_users: int) -> ObservationArrays:
         """Fresh observation arrays for ``num_users`` rows, their content undefined."""
         history, slate = self.config.history_length, self.config.slate_size
-        return ObservationArrays(
-            np.empty((num_users, history), np.int64),
-            np.empty((num_users, history), np.int64),
-            np.empty((num_users, slate), np.int64),
-            np.empty((num_users, slate), np.int64),
-            np.empty(num_users, np.int64),
-            np.empty((num_users, 1), np.int64),
-        )
+        widths = np.array([history, history, slate, slate, 1, 1]) * num_users
+        parts = np.split(
+            np.empty(widths.sum(), np.int64), np.cumsum(widths)[:-1]
+        )  # one large block: fewer page faults
+        shapes = [(num_users, history)] * 2 + [(num_users, slate)] * 2 + [(num_users,), (num_users, 1)]
+        return ObservationArrays(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
 
     def reset(
         self,
@@ -123,26 +121,30 @@ class World:
         seed: int,
         states: Records,
         slates: NDArray[np.int64],
-        active: NDArray[np.bool_] | None = None,
+        idle: NDArray[np.bool_] | None = None,
+        blank_repeats: bool = True,
+        max_steps: int = 0,
         scratch: Records | None = None,
         parallel: bool | None = None,
     ) -> tuple[Records, ObservationArrays]:
-        """Let every active user answer a slate.
+        """Let every user who is not idle answer a slate.
 
         Args:
             seed: as given to ``reset``.
-            states: [B] USER_STATE, changed in place where active.
+            states: [B] USER_STATE, changed in place unless idle.
             slates: [B, K] int64, items in [0, N); not checked here, see ``find_invalid``.
-            active: [B] bool; all by default. Inactive users keep their state, and their outcome is zero.
+            idle: [B] bool; none by default. Idle users keep their state, and their outcome is zero.
+            blank_repeats: whether to look for repeats of an item within a slate, which show nothing.
+            max_steps: horizon after which a visit is truncated; 0 for none.
             scratch, parallel: as for ``reset``.
 
         Returns:
             ([B] OUTCOME records, observation arrays of B rows), both fresh.
         """
         count = len(states)
-        outcomes = np.zeros(count, OUTCOME)
+        outcomes = np.empty(count, OUTCOME)
         observation = self.empty_observation(count)
-        active = np.ones(count, np.bool_) if active is None else active
+        idle = np.zeros(count, np.bool_) if idle is None else idle
         scratch = self.empty_scratch() if scratch is None else scratch
         parallel = count >= PARALLEL_FROM if parallel is None else parallel
         key = np.uint64(seed)
@@ -155,7 +157,9 @@ class World:
                 key,
                 states,
                 slates,
-                active,
+                blank_repeats,
+                max_steps,
+                idle,
                 outcomes,
                 own,
                 observation,
@@ -168,8 +172,16 @@ class World:
 
     def find_invalid(self, slates: NDArray[np.int64], allow_repeats: bool = False) -> tuple[int, int] | None:
         """(row, position) of the first item outside [0, N) or, unless allowed, repeated in its row; None if all are fine."""
-        row, position = find_invalid(slates, self.config.catalog.num_items, allow_repeats)
-        return None if row < 0 else (int(row), int(position))
+        faults = np.full((NUM_THREADS, 2), -1, np.int64)
+        twice = np.empty((NUM_THREADS, 2 * self.config.slate_size), np.int32)
+        num_items = self.config.catalog.num_items
+
+        def search(part: int, start: int, stop: int) -> None:
+            find_invalid(slates, num_items, allow_repeats, twice, faults, part, start, stop)
+
+        split_rows(search, len(slates), len(slates) >= PARALLEL_FROM)
+        found = faults[faults[:, 0] >= 0]
+        return (int(found[0, 0]), int(found[0, 1])) if len(found) else None
 
     def __repr__(self) -> str:
         catalog = self.config.catalog

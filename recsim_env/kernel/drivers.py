@@ -1,44 +1,85 @@
 """Loops over users. Each works on rows start .. stop - 1, so that several threads share a batch; bits do not depend on the split."""
 
+import numpy as np
+
 from recsim_env.compiling import compiled, prefetch
 from recsim_env.kernel.affinity import match, utility
 from recsim_env.kernel.funnel import like_prob, marginal_purchase_prob
 from recsim_env.kernel.observation import write_observation
 from recsim_env.kernel.reset import reset_user
-from recsim_env.kernel.step import face_slate, step_user
+from recsim_env.kernel.step import face_slate, skip_user, step_user
 from recsim_env.kernel.truth import slate_expected_reward, value_of_click
 
 
 @compiled
-def find_invalid(slates, num_items, allow_repeats):
-    """Position of the first invalid item in row-major order, or (-1, -1).
+def has_repeat(slate, twice):
+    """Whether an item stands twice on a slate: compared with itself, turned by every distance up to half its length.
 
     Args:
-        slates: [B, K] int64; num_items: int; allow_repeats: bool.
-
-    Returns:
-        (row, position): an item outside [0, N), or, unless allowed, a repeat of an earlier item in its row.
+        slate: [K] int64.
+        twice: [2 K] int32 scratch, overwritten.
     """
-    for i in range(slates.shape[0]):
-        for k in range(slates.shape[1]):
-            item = slates[i, k]
-            fault = item < 0 or item >= num_items
-            if not allow_repeats:
-                for j in range(k):
-                    fault |= slates[i, j] == item
-            if fault:
-                return i, k
-    return -1, -1
+    count = slate.shape[0]
+    for k in range(count):
+        twice[k] = slate[k]
+        twice[k + count] = slate[k]
+    repeated = 0
+    for distance in range(1, count // 2 + 1):
+        for k in range(count):
+            repeated |= np.int32(twice[k] == twice[k + distance])
+    return repeated != 0
 
 
 @compiled
-def step_users(params, items, seed, states, slates, active, outcomes, scratch, observation, start, stop):
+def find_invalid(slates, num_items, allow_repeats, twice, faults, part, start, stop):
+    """Write the first invalid item of the rows start .. stop - 1 into faults[part] as (row, position), or (-1, -1).
+
+    Args:
+        slates: [B, K] int64; num_items: int.
+        allow_repeats: bool; unless set, a repeat of an earlier item in its row is invalid like an item outside [0, N).
+        twice: [parts, 2 K] int32 scratch; faults: [parts, 2] int64; row ``part`` of each is overwritten.
+    """
+    faults[part, 0] = faults[part, 1] = -1
+    for i in range(start, stop):
+        slate = slates[i]
+        outside = 0
+        for k in range(slate.shape[0]):
+            outside |= np.int32(slate[k] < 0) | np.int32(slate[k] >= num_items)
+        if outside != 0 or (not allow_repeats and has_repeat(slate, twice[part])):
+            for k in range(slate.shape[0]):
+                fault = slate[k] < 0 or slate[k] >= num_items
+                for j in range(k):
+                    fault |= not allow_repeats and slate[j] == slate[k]
+                if fault:
+                    faults[part, 0] = i
+                    faults[part, 1] = k
+                    return
+
+
+@compiled
+def step_users(
+    params,
+    items,
+    seed,
+    states,
+    slates,
+    blank_repeats,
+    max_steps,
+    idle,
+    outcomes,
+    scratch,
+    observation,
+    start,
+    stop,
+):
     """Step users in order, and write their observations.
 
     Args:
         params: [1] PARAMS; items: [N] ITEM; seed: uint64; states: [B] USER_STATE, changed in place.
-        slates: [B, K] int64; active: [B] bool, false to leave a user as is.
-        outcomes: [B] OUTCOME, overwritten where active; scratch: [1] SCRATCH of the calling thread.
+        slates: [B, K] int64; blank_repeats: bool, whether they may repeat items.
+        max_steps: int, the horizon; 0 for none.
+        idle: [B] bool, true to leave a user as is.
+        outcomes: [B] OUTCOME, overwritten; scratch: [1] SCRATCH of the calling thread.
         observation: ObservationArrays of B rows, overwritten.
         start, stop: the rows to serve.
     """
@@ -47,8 +88,12 @@ def step_users(params, items, seed, states, slates, active, outcomes, scratch, o
         if i + 1 < stop:
             for k in range(slates.shape[1]):
                 prefetch(items, slates[i + 1, k])
-        if active[i]:
-            step_user(params[0], items, seed, states[i], slates[i], outcomes[i], own)
+        if idle[i]:
+            skip_user(states[i], outcomes[i])
+        else:
+            step_user(
+                params[0], items, seed, states[i], slates[i], blank_repeats, max_steps, outcomes[i], own
+            )
         write_observation(states[i], i, observation)
 
 
@@ -84,7 +129,7 @@ def slate_truth_users(params, items, states, slates, scratch, truth):
     own = scratch[0]
     for i in range(len(states)):
         state, slate = states[i], slates[i]
-        face_slate(params[0], items, state, slate, own)
+        face_slate(params[0], items, state, slate, True, own)
         truth.expected_reward[i] = slate_expected_reward(params[0], items, state, slate, own)
         for k in range(slate.shape[0]):
             item = items[slate[k]]

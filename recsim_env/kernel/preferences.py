@@ -22,7 +22,7 @@ def pull(params, events):
 
 
 @compiled(merge=True)
-def drift_interest(params, items, state, slate, events, normals):
+def drift_interest(params, items, state, slate, events, noise):
     """Move interest towards what was consumed, back towards taste, and at random.
 
     z' = unit((1 - sum_k alpha_k) z + sum_k alpha_k x_k + mu (theta - z) + sigma xi), the alphas scaled down when their sum
@@ -30,7 +30,7 @@ def drift_interest(params, items, state, slate, events, normals):
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
-        slate: [K] int64; events: [K] uint8 event masks; normals: [D] float32, xi.
+        slate: [K] int64; events: [K] uint8 event masks; noise: [D] float32, xi, of mean 0 and variance 1.
 
     Source: ours; the consumption pull of RecSim's interest evolution (Ie et al. 2019) with mean reversion and diffusion.
     """
@@ -41,13 +41,13 @@ def drift_interest(params, items, state, slate, events, normals):
     keep = ONE - total * scale - params.taste_pull
     interest, taste = state.interest, state.taste
     taste_pull, drift_scale = params.taste_pull, params.drift_scale
-    for d in range(normals.shape[0]):
-        interest[d] = keep * interest[d] + taste_pull * taste[d] + drift_scale * normals[d]
+    for d in range(noise.shape[0]):
+        interest[d] = keep * interest[d] + taste_pull * taste[d] + drift_scale * noise[d]
     for k in range(slate.shape[0]):
         if events[k] != NONE:
             weight = pull(params, events[k]) * scale
             embedding = items[slate[k]].embedding
-            for d in range(normals.shape[0]):
+            for d in range(noise.shape[0]):
                 interest[d] += weight * embedding[d]
     normalise(interest)
 

@@ -13,7 +13,7 @@ from recsim_env.kernel.preferences import drift_interest, satiate, satisfy
 from recsim_env.kernel.reward import purchase_value
 from recsim_env.kernel.session import spend_patience
 from recsim_env.records import NO_EVENT, Event
-from recsim_env.streams import fill_normals, fill_uniforms, uniform
+from recsim_env.streams import fill_noise, fill_uniforms, uniform
 
 NONE = np.uint8(NO_EVENT)
 LIKE = np.uint8(Event.LIKE)
@@ -21,13 +21,13 @@ PURCHASE = np.uint8(Event.PURCHASE)
 
 
 @compiled(merge=True)
-def face_slate(params, items, state, slate, scratch):
+def face_slate(params, items, state, slate, blank_repeats, scratch):
     """What the user makes of a slate before any draw: match, utility and examination of each position.
 
-    A repeat of an item further up is a blank position: examination 0.
+    A repeat of an item further up is a blank position, examination 0, if ``blank_repeats``; otherwise there must be none.
 
     Args:
-        params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64.
+        params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64; blank_repeats: bool.
         scratch: SCRATCH record, whose ``match``, ``utility``, ``examination`` [K] float32 are overwritten.
     """
     for k in range(slate.shape[0]):
@@ -35,10 +35,12 @@ def face_slate(params, items, state, slate, scratch):
         scratch.match[k] = match(state.interest, item)
         scratch.utility[k] = utility(params, state, item, scratch.match[k])
     for k in range(slate.shape[0]):
-        repeated = False
-        for j in range(k):
-            repeated |= slate[j] == slate[k]
-        scratch.examination[k] = ZERO if repeated else params.examination[k]
+        scratch.examination[k] = params.examination[k]
+    if blank_repeats:
+        for k in range(slate.shape[0]):
+            for j in range(k):
+                if slate[j] == slate[k]:
+                    scratch.examination[k] = ZERO
 
 
 @compiled(merge=True)
@@ -95,7 +97,7 @@ def respond(params, items, seed, state, slate, outcome, scratch):
 @compiled(merge=True)
 def evolve(params, items, state, slate, scratch):
     """Carry the state to the next step: interest, satiation, satisfaction, patience, memory of what happened."""
-    fill_normals(scratch.words, scratch.uniforms, scratch.normals)
+    fill_noise(scratch.words, scratch.normals)
     drift_interest(params, items, state, slate, scratch.events, scratch.normals)
     satiate(params, items, state, slate, scratch.events, scratch.examination)
     satisfy(params, items, state, slate, scratch.events)
@@ -113,17 +115,35 @@ def evolve(params, items, state, slate, scratch):
 
 
 @compiled(merge=True)
-def step_user(params, items, seed, state, slate, outcome, scratch):
+def step_user(params, items, seed, state, slate, blank_repeats, max_steps, outcome, scratch):
     """One user answers one slate.
 
     Args:
         params: PARAMS record; items: [N] ITEM; seed: uint64, the key of all draws.
         state: USER_STATE record, changed in place.
-        slate: [K] int64 in [0, N).
+        slate: [K] int64 in [0, N); blank_repeats: bool, whether it may repeat items.
+        max_steps: int, the horizon; 0 for none.
         outcome: OUTCOME record, overwritten.
         scratch: SCRATCH record of the calling thread.
     """
-    face_slate(params, items, state, slate, scratch)
+    face_slate(params, items, state, slate, blank_repeats, scratch)
     respond(params, items, seed, state, slate, outcome, scratch)
     evolve(params, items, state, slate, scratch)
+    outcome.user_id = state.user_id
+    outcome.visit = state.visit
     outcome.terminated = state.ended
+    outcome.truncated = max_steps > 0 and state.step >= max_steps and not state.ended
+
+
+@compiled(merge=True)
+def skip_user(state, outcome):
+    """The outcome of a user who takes no part in this step."""
+    outcome.reward = 0.0
+    outcome.revenue = 0.0
+    outcome.user_id = state.user_id
+    outcome.visit = state.visit
+    outcome.clicks = 0
+    outcome.likes = 0
+    outcome.purchases = 0
+    outcome.terminated = False
+    outcome.truncated = False
