@@ -213,13 +213,12 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         if len(over):  # NEXT_STEP: this step starts the next session of the rows that ended before
             self._start(over, *self._users_in_order(over), observation)
             self._name_users(outcomes, over)
-        terminated = np.ascontiguousarray(outcomes["terminated"])
-        truncated = np.ascontiguousarray(outcomes["truncated"])
+        terminated, truncated = outcomes["terminated"], outcomes["truncated"]
         self._done = terminated | truncated
         info = self._info(outcomes, expected)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
             self._reset_at_once(observation, outcomes, info)
-        return observation._asdict(), np.ascontiguousarray(outcomes["reward"]), terminated, truncated, info
+        return observation._asdict(), outcomes["reward"], terminated, truncated, info
 
     def _name_users(self, outcomes: Records, rows: NDArray[np.int64]) -> None:
         """Put the users who were just started into the outcomes of their rows."""

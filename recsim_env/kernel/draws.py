@@ -13,7 +13,7 @@ import numpy as np
 
 from recsim_env.compiling import compiled
 from recsim_env.config import WorldConfig
-from recsim_env.records import Records, scratch_dtype, whole_vectors
+from recsim_env.records import Records, pack_params, scratch_dtype, whole_vectors
 from recsim_env.streams import PURPOSE_BITS, Purpose, fill_words
 
 TRAITS, VISIT, STEP = range(3)
@@ -47,6 +47,7 @@ def empty_scratch(config: WorldConfig, count: int) -> Records:
     scratch = np.zeros(count, scratch_dtype(config, max(padded)))
     scratch["counts"] = padded
     scratch["examination"] = scratch["click_uniforms"] = 0.5  # padding: finite, and never read as a position
+    scratch["examination"][:, : config.slate_size] = pack_params(config)["examination"]
     scratch["width"] = whole_vectors(config.slate_size)
     for row, group in enumerate(groups):
         start = 0

@@ -28,19 +28,19 @@ def face_slate(params, items, state, slate, blank_repeats, scratch):
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64; blank_repeats: bool.
-        scratch: SCRATCH record, whose ``match``, ``utility``, ``examination`` [K] float32 are overwritten.
+        scratch: SCRATCH record, whose ``match`` and ``utility`` [K] float32 are overwritten; ``examination`` as well
+            if ``blank_repeats``, else it holds that of the config.
     """
     for k in range(slate.shape[0]):
         item = items[slate[k]]
         scratch.match[k] = match(state.interest, item)
         scratch.utility[k] = utility(params, state, item, scratch.match[k])
-    for k in range(slate.shape[0]):
-        scratch.examination[k] = params.examination[k]
     if blank_repeats:
         for k in range(slate.shape[0]):
+            repeated = False
             for j in range(k):
-                if slate[j] == slate[k]:
-                    scratch.examination[k] = ZERO
+                repeated |= slate[j] == slate[k]
+            scratch.examination[k] = ZERO if repeated else params.examination[k]
 
 
 @compiled(merge=True)
