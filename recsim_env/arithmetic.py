@@ -1,7 +1,8 @@
 """Elementary functions in float32, written out.
 
-Ours: a C library's ``expf`` differs between systems, and a compiler may swap in another when it vectorises; these give
-the same bits everywhere and vectorise. Everything is float32: in compiled code a bare Python float would promote.
+Ours: a C library's ``expf`` differs between systems, and a compiler may swap in another when it vectorises;
+these give the same bits everywhere and vectorise. Everything is float32: in compiled code a bare Python float
+would promote.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ _TAIL_SHIFT = np.float32(3.0)
 def log(x):
     """Natural logarithm of a positive, normal float32; relative error below 2e-7.
 
-    Source: Moshier, Cephes mathematical library (1992), ``logf``: x = 2^e m with m in [sqrt(1/2), sqrt(2)), polynomial in m - 1.
+    Source: Moshier, Cephes mathematical library (1992), ``logf``: x = 2^e m with m in [sqrt(1/2), sqrt(2)),
+    polynomial in m - 1.
     """
     bits = np.float32(x).view(np.uint32)
     exponent = np.float32(np.int32(bits >> np.uint32(23)) - np.int32(127))
@@ -109,9 +111,10 @@ def sigmoid(x):
 
 @compiled(inline=True)
 def normal_quantile(u):
-    """Standard normal quantile of a float32 in (0, 1); u a multiple of 2^-24 for full accuracy in the lower tail.
+    """Standard normal quantile of a float32 in (0, 1), a multiple of 2^-24 for accuracy in the tails.
 
-    Source: Giles (2010), Approximating the erfinv function, GPU Computing Gems, single-precision table; sqrt(2) erfinv(2u - 1).
+    Source: Giles (2010), Approximating the erfinv function, GPU Computing Gems, single-precision table;
+    sqrt(2) erfinv(2u - 1).
     """
     x = np.float32(u) * _TWO - ONE
     w = -log((ONE - x) * (ONE + x))
@@ -126,7 +129,7 @@ def normal_quantile(u):
 
 @vectorised_dot
 def dot(a, b):
-    """Inner product of two float32 vectors whose length is a multiple of 4, as four interleaved sums, always in this order."""
+    """Inner product of two float32 vectors, of length a multiple of 4, as four interleaved sums."""
     s0 = ZERO
     s1 = ZERO
     s2 = ZERO

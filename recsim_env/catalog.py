@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class Catalog(NamedTuple):
 
 @compiled
 def _fill_uniforms(seed, purpose, uniforms):
-    """uniforms[n, 4 i + j] is word j of block i of stream (seed, n, purpose); uniforms: [count, 4 M] float32, overwritten."""
+    """Write [count, 4 M] float32: column 4 i + j is word j of block i of stream (seed, row, purpose)."""
     for n in range(uniforms.shape[0]):
         for i in range(uniforms.shape[1] // 4):
             block = philox4x32(
@@ -90,8 +90,9 @@ def _normals(uniforms: NDArray[np.float32]) -> NDArray[np.float32]:
 def draw_catalog(config: CatalogConfig) -> Catalog:
     """Draw the catalog that belongs to a config; purposes CATALOG_TOPIC, CATALOG_ITEM and CATALOG_EMBEDDING.
 
-    embedding = unit(topic centre + spread * own direction); appeal and the normal score of quality are bivariate normal with the
-    configured correlation; price is lognormal; base popularity is Zipf over a random order of the items, pi_a ~ rank^-s.
+    embedding = unit(topic centre + spread * own direction); appeal and the normal score of quality are
+    bivariate normal with the configured correlation; price is lognormal; base popularity is Zipf over a
+    random order of the items, pi_a ~ rank^-s.
 
     Source: Zipf (1949) for the popularity law; the rest ours.
     """
@@ -127,11 +128,8 @@ def draw_catalog(config: CatalogConfig) -> Catalog:
 
 def public_view(catalog: Catalog) -> PublicCatalog:
     """The readable side of a catalog, as fresh read-only arrays."""
-    arrays: list[Any] = [
-        catalog.items["topic"].astype(np.int64),
-        catalog.items["price"].copy(),
-        catalog.base_popularity.copy(),
-    ]
-    for array in arrays:
+    topic = catalog.items["topic"].astype(np.int64)
+    price, base_popularity = catalog.items["price"].copy(), catalog.base_popularity.copy()
+    for array in (topic, price, base_popularity):
         array.flags.writeable = False
-    return PublicCatalog(*arrays, num_topics=len(catalog.topic_centres))
+    return PublicCatalog(topic, price, base_popularity, len(catalog.topic_centres))

@@ -35,7 +35,7 @@ _FINGERPRINT = _source_fingerprint()
 
 
 class _FreshCache(FunctionCache):
-    """Numba's on-disk cache, which also notices edits to functions that the cached one calls in other files."""
+    """Numba's on-disk cache, which also notices edits to the functions that the cached one calls."""
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
         return (*super()._index_key(sig, codegen), _FINGERPRINT)
@@ -44,8 +44,8 @@ class _FreshCache(FunctionCache):
 def compiled(function: Callable[..., Any] | None = None, *, inline: bool = False, merge: bool = False) -> Any:
     """Compile a function in nopython mode, without fast-math: bits must not depend on inlining.
 
-    Compiled functions only read and write arrays that their caller holds, so they do without reference counts, whose atomic
-    updates would cost more than a user's step.
+    Compiled functions only read and write arrays that their caller holds, so they do without reference
+    counts, whose atomic updates would cost more than a user's step.
 
     Args:
         function: the function, when used as a bare decorator.
@@ -71,8 +71,8 @@ def compiled(function: Callable[..., Any] | None = None, *, inline: bool = False
 def specialise(function: Any, arguments: Sequence[Any]) -> Callable[..., Any]:
     """The machine code of a compiled function for the types of these arguments, as a callable.
 
-    Calling it skips Numba's look-up of the types, which costs several times one user's step; arguments of other types must not be
-    passed.
+    Calling it skips Numba's look-up of the types, which costs several times one user's step; arguments of
+    other types must not be passed.
     """
     if not isinstance(function, Dispatcher):
         return function
@@ -142,10 +142,10 @@ def _dot_vectors(typing_context: Any, a: Any, b: Any) -> Any:
 
 
 def vectorised_dot(reference: Callable[..., Any]) -> Any:
-    """The function ``reference(a, b)``, an inner product, with vector instructions where the arrays are fields of records.
+    """The inner product ``reference(a, b)``, in vector instructions where the arrays are fields of records.
 
-    Ours: without fast-math LLVM keeps a sum in source order, one addition at a time; the vector code spells out the same order as
-    ``reference``, so the bits agree.
+    Ours: without fast-math LLVM keeps a sum in source order, one addition at a time; the vector code spells
+    out the same order as ``reference``, so the bits agree.
     """
 
     def chosen(a: Any, b: Any) -> Any:

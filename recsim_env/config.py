@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Self
 
+from recsim_env.checked import Section, known_fields, nearest, real, whole
 from recsim_env.streams import MAX_SEED
 
 CONFIG_SCHEMA = 1
@@ -23,62 +22,6 @@ class ChoiceModel(IntEnum):
     POSITION = 2
 
 
-def _real(default: float, low: float = -math.inf, high: float = math.inf) -> Any:
-    return field(default=default, metadata={"type": float, "low": low, "high": high})
-
-
-def _whole(default: int, low: int, high: float) -> Any:
-    return field(default=default, metadata={"type": int, "low": low, "high": high})
-
-
-def nearest(name: str, valid: Any) -> str:
-    """A sentence that lists the valid names, the nearest first when there is one."""
-    names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=3)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}valid names: {', '.join(names)}"
-
-
-def _check_number(owner: str, spec: dataclasses.Field[Any], value: Any) -> float | int:
-    """Return the value as its declared type, or raise with the argument, what was expected and what came."""
-    kind, low, high = spec.metadata["type"], spec.metadata["low"], spec.metadata["high"]
-    expected = f"expected {'an integer' if kind is int else 'a number'} in [{low}, {high}]"
-    is_number = isinstance(value, (int, float)) or hasattr(value, "__float__")
-    if isinstance(value, bool) or not is_number or getattr(value, "ndim", 0) != 0:
-        raise TypeError(f"{owner}.{spec.name}: {expected}, got {value!r} of type {type(value).__name__}")
-    if not math.isfinite(value) or not low <= value <= high or (kind is int and int(value) != value):
-        raise ValueError(f"{owner}.{spec.name}: {expected}, got {value!r}")
-    return kind(value)
-
-
-@dataclass(frozen=True)
-class Section:
-    """A group of fields, each with its type and bounds in the field's metadata."""
-
-    def __post_init__(self) -> None:
-        for spec in dataclasses.fields(self):
-            if "low" in spec.metadata:
-                value = _check_number(type(self).__name__, spec, getattr(self, spec.name))
-                object.__setattr__(self, spec.name, value)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from a dict of some of the fields; an unknown name is an error that names the nearest."""
-        return cls(**_known(cls, values))
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **_known(type(self), changes))
-
-
-def _known(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
-    names = [spec.name for spec in dataclasses.fields(cls)]
-    for name in values:
-        if name not in names:
-            raise ValueError(f"{cls.__name__}: unknown field {name!r}; {nearest(name, names)}")
-    return values
-
-
 @dataclass(frozen=True)
 class CatalogConfig(Section):
     """The items. The catalog is a function of this section alone, so every seed of a world has the same one.
@@ -88,24 +31,26 @@ class CatalogConfig(Section):
         num_items: N.
         embedding_dim: D; a multiple of 4.
         num_topics: C; every item has one, drawn uniformly.
-        topic_spread: length of an item's own direction relative to its topic's, so 0 puts all items on the topic centres.
+        topic_spread: length of an item's own direction relative to its topic's, so 0 puts all items on the
+            topic centres.
         popularity_exponent: s of the Zipf law pi_a ~ rank^-s of base popularity.
         appeal_scale: standard deviation of appeal, in units of utility.
-        quality_appeal_correlation: correlation of appeal with the normal score of quality; negative is clickbait.
+        quality_appeal_correlation: correlation of appeal with the normal score of quality; negative is
+            clickbait.
         price_median: median price, in currency units.
         price_log_std: standard deviation of log price.
     """
 
-    seed: int = _whole(0, 0, MAX_SEED)
-    num_items: int = _whole(1_000, 1, 2**31 - 2)
-    embedding_dim: int = _whole(16, 4, 1_024)
-    num_topics: int = _whole(20, 1, 10_000)
-    topic_spread: float = _real(0.5, 0.0)
-    popularity_exponent: float = _real(1.0, 0.0)
-    appeal_scale: float = _real(2.0, 0.0)
-    quality_appeal_correlation: float = _real(-0.8, -1.0, 1.0)
-    price_median: float = _real(20.0, 1e-6)
-    price_log_std: float = _real(0.8, 0.0, 5.0)
+    seed: int = whole(0, 0, MAX_SEED)
+    num_items: int = whole(1_000, 1, 2**31 - 2)
+    embedding_dim: int = whole(16, 4, 1_024)
+    num_topics: int = whole(20, 1, 10_000)
+    topic_spread: float = real(0.5, 0.0)
+    popularity_exponent: float = real(1.0, 0.0)
+    appeal_scale: float = real(2.0, 0.0)
+    quality_appeal_correlation: float = real(-0.8, -1.0, 1.0)
+    price_median: float = real(20.0, 1e-6)
+    price_log_std: float = real(0.8, 0.0, 5.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,36 +66,41 @@ class PopulationConfig(Section):
 
     Attributes:
         num_segments: S observable segments; segment g prefers the topics c with c mod S = g.
-        segment_strength: probability that a favourite topic comes from the user's segment rather than from all topics.
+        segment_strength: probability that a favourite topic comes from the user's segment rather than from
+            all topics.
         second_topic_weight: weight of the second favourite topic in the taste, the first having 1.
         taste_noise: length of the taste's own direction beside its topics.
         interest_noise: length of a visit's deviation of interest from taste.
-        conformity_mean, conformity_std: of eta_u, the weight of log popularity in affinity (normal, cut at 0).
-        price_sensitivity_mean, price_sensitivity_std: of the weight of log price in the purchase logit (normal, cut at 0).
+        conformity_mean, conformity_std: of eta_u, the weight of log popularity in affinity (normal, cut at
+            0).
+        price_sensitivity_mean, price_sensitivity_std: of the weight of log price in the purchase logit
+            (normal, cut at 0).
         cold_share: probability that a user arrives with no history.
-        organic_min, organic_max: a warm user's number of organic items, uniform between the two, cut at the history length.
+        organic_min, organic_max: a warm user's number of organic items, uniform between the two, cut at the
+            history length.
         organic_candidates: an organic item is the one of highest affinity among so many drawn uniformly.
     """
 
-    num_segments: int = _whole(4, 1, 10_000)
-    segment_strength: float = _real(0.5, 0.0, 1.0)
-    second_topic_weight: float = _real(0.6, 0.0)
-    taste_noise: float = _real(0.4, 0.0)
-    interest_noise: float = _real(0.2, 0.0)
-    conformity_mean: float = _real(0.3, 0.0)
-    conformity_std: float = _real(0.1, 0.0)
-    price_sensitivity_mean: float = _real(0.6, 0.0)
-    price_sensitivity_std: float = _real(0.2, 0.0)
-    cold_share: float = _real(0.1, 0.0, 1.0)
-    organic_min: int = _whole(5, 1, 10_000)
-    organic_max: int = _whole(10, 1, 10_000)
-    organic_candidates: int = _whole(8, 1, 1_000)
+    num_segments: int = whole(4, 1, 10_000)
+    segment_strength: float = real(0.5, 0.0, 1.0)
+    second_topic_weight: float = real(0.6, 0.0)
+    taste_noise: float = real(0.4, 0.0)
+    interest_noise: float = real(0.2, 0.0)
+    conformity_mean: float = real(0.3, 0.0)
+    conformity_std: float = real(0.1, 0.0)
+    price_sensitivity_mean: float = real(0.6, 0.0)
+    price_sensitivity_std: float = real(0.2, 0.0)
+    cold_share: float = real(0.1, 0.0, 1.0)
+    organic_min: int = whole(5, 1, 10_000)
+    organic_max: int = whole(10, 1, 10_000)
+    organic_candidates: int = whole(8, 1, 1_000)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.organic_min > self.organic_max:
             raise ValueError(
-                f"PopulationConfig.organic_min: expected at most organic_max={self.organic_max}, got {self.organic_min}"
+                f"PopulationConfig.organic_min: expected at most "
+                f"organic_max={self.organic_max}, got {self.organic_min}"
             )
 
 
@@ -161,14 +111,15 @@ class ChoiceConfig(Section):
     Attributes:
         model: 'logit' (one click or none), 'cascade' (one click or none) or 'position' (several clicks).
         affinity_weight: beta, utility of a perfect match of interest and item.
-        no_click_utility: utility of clicking nothing; an item alone at the top is clicked with sigmoid(v - this).
+        no_click_utility: utility of clicking nothing; an item alone at the top is clicked with sigmoid(v -
+            this).
         position_exponent: gamma of the examination curve (k + 1)^-gamma.
     """
 
     model: str = "logit"
-    affinity_weight: float = _real(6.0, 0.0, 60.0)
-    no_click_utility: float = _real(3.0, -60.0, 60.0)
-    position_exponent: float = _real(0.66, 0.0, 10.0)
+    affinity_weight: float = real(6.0, 0.0, 60.0)
+    no_click_utility: float = real(3.0, -60.0, 60.0)
+    position_exponent: float = real(0.66, 0.0, 10.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -183,16 +134,17 @@ class FunnelConfig(Section):
 
     Attributes:
         like_bias, like_match, like_quality: constant, <z, x_a> and q_a in the logit of a like.
-        purchase_bias, purchase_match, purchase_quality, purchase_like: the same for a purchase, and whether the item was liked.
+        purchase_bias, purchase_match, purchase_quality, purchase_like: the same for a purchase, and whether
+            the item was liked.
     """
 
-    like_bias: float = _real(-3.5, -60.0, 60.0)
-    like_match: float = _real(3.0, -60.0, 60.0)
-    like_quality: float = _real(1.0, -60.0, 60.0)
-    purchase_bias: float = _real(-1.5, -60.0, 60.0)
-    purchase_match: float = _real(2.5, -60.0, 60.0)
-    purchase_quality: float = _real(0.5, -60.0, 60.0)
-    purchase_like: float = _real(1.0, -60.0, 60.0)
+    like_bias: float = real(-3.5, -60.0, 60.0)
+    like_match: float = real(3.0, -60.0, 60.0)
+    like_quality: float = real(1.0, -60.0, 60.0)
+    purchase_bias: float = real(-1.5, -60.0, 60.0)
+    purchase_match: float = real(2.5, -60.0, 60.0)
+    purchase_quality: float = real(0.5, -60.0, 60.0)
+    purchase_like: float = real(1.0, -60.0, 60.0)
 
 
 @dataclass(frozen=True)
@@ -204,24 +156,25 @@ class PreferenceConfig(Section):
         satiation_recovery: rho, share of satiation kept from one step to the next.
         satiation_shown: growth of a topic's satiation when shown, per unit of examination.
         satiation_consumed: growth when clicked.
-        pull_click, pull_like, pull_purchase: alpha_e, how far interest moves towards a consumed item, by its strongest event.
+        pull_click, pull_like, pull_purchase: alpha_e, how far interest moves towards a consumed item, by its
+            strongest event.
         taste_pull: mu, how far interest returns to taste per step.
         drift_scale: sigma, standard deviation per coordinate of the noise on interest per step.
         satisfaction_initial: h at the start of a visit.
         satisfaction_memory: rho_h, weight of the old satisfaction when an item is consumed.
     """
 
-    satiation_weight: float = _real(2.0, 0.0, 60.0)
-    satiation_recovery: float = _real(0.9, 0.0, 1.0)
-    satiation_shown: float = _real(0.05, 0.0, 1.0)
-    satiation_consumed: float = _real(0.2, 0.0, 1.0)
-    pull_click: float = _real(0.03, 0.0, 1.0)
-    pull_like: float = _real(0.06, 0.0, 1.0)
-    pull_purchase: float = _real(0.06, 0.0, 1.0)
-    taste_pull: float = _real(0.05, 0.0, 1.0)
-    drift_scale: float = _real(0.02, 0.0, 10.0)
-    satisfaction_initial: float = _real(0.5, 0.0, 1.0)
-    satisfaction_memory: float = _real(0.7, 0.0, 1.0)
+    satiation_weight: float = real(2.0, 0.0, 60.0)
+    satiation_recovery: float = real(0.9, 0.0, 1.0)
+    satiation_shown: float = real(0.05, 0.0, 1.0)
+    satiation_consumed: float = real(0.2, 0.0, 1.0)
+    pull_click: float = real(0.03, 0.0, 1.0)
+    pull_like: float = real(0.06, 0.0, 1.0)
+    pull_purchase: float = real(0.06, 0.0, 1.0)
+    taste_pull: float = real(0.05, 0.0, 1.0)
+    drift_scale: float = real(0.02, 0.0, 10.0)
+    satisfaction_initial: float = real(0.5, 0.0, 1.0)
+    satisfaction_memory: float = real(0.7, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -229,30 +182,44 @@ class SessionConfig(Section):
     """When a session ends: when patience is spent.
 
     Attributes:
-        patience_scale, patience_shape: of the Lomax law of initial patience; its median is scale (2^(1/shape) - 1).
+        patience_scale, patience_shape: of the Lomax law of initial patience; its median is scale (2^(1/shape)
+            - 1).
         step_cost: patience that one step costs.
         refund: share of that cost which a step with a click gives back at full satisfaction.
     """
 
-    patience_scale: float = _real(20.0, 1e-3, 1e6)
-    patience_shape: float = _real(2.0, 0.1, 100.0)
-    step_cost: float = _real(1.0, 1e-3, 1e6)
-    refund: float = _real(1.0, 0.0, 1.0)
+    patience_scale: float = real(20.0, 1e-3, 1e6)
+    patience_shape: float = real(2.0, 0.1, 100.0)
+    step_cost: float = real(1.0, 1e-3, 1e6)
+    refund: float = real(1.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class RewardConfig(Section):
-    """What the modeller values: reward = click * clicks + like * likes + purchase * sum of price^price_exponent over purchases.
+    """What the modeller values.
+
+    reward = click * clicks + like * likes + purchase * sum of price^price_exponent over purchases.
 
     Attributes:
         click, like, purchase: weight of one event; the defaults are those of the project's scenarios.
         price_exponent: 0 counts purchases, 1 counts revenue.
     """
 
-    click: float = _real(0.2, -1e6, 1e6)
-    like: float = _real(0.5, -1e6, 1e6)
-    purchase: float = _real(1.0, -1e6, 1e6)
-    price_exponent: float = _real(0.0, -2.0, 2.0)
+    click: float = real(0.2, -1e6, 1e6)
+    like: float = real(0.5, -1e6, 1e6)
+    purchase: float = real(1.0, -1e6, 1e6)
+    price_exponent: float = real(0.0, -2.0, 2.0)
+
+
+_SECTIONS: dict[str, type[Section]] = {
+    "catalog": CatalogConfig,
+    "population": PopulationConfig,
+    "choice": ChoiceConfig,
+    "funnel": FunnelConfig,
+    "preferences": PreferenceConfig,
+    "session": SessionConfig,
+    "reward": RewardConfig,
+}
 
 
 @dataclass(frozen=True)
@@ -272,30 +239,31 @@ class WorldConfig(Section):
     preferences: PreferenceConfig = field(default_factory=PreferenceConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
-    slate_size: int = _whole(1, 1, 1_000)
-    history_length: int = _whole(10, 1, 10_000)
+    slate_size: int = whole(1, 1, 1_000)
+    history_length: int = whole(10, 1, 10_000)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for spec in dataclasses.fields(self):
             if "low" not in spec.metadata:
-                value, kind = getattr(self, spec.name), spec.default_factory
-                if not isinstance(value, kind):  # type: ignore[arg-type]
-                    raise TypeError(f"WorldConfig.{spec.name}: expected {kind.__name__}, got {value!r}")  # type: ignore[union-attr]
+                value, kind = getattr(self, spec.name), _SECTIONS[spec.name]
+                if not isinstance(value, kind):
+                    raise TypeError(f"WorldConfig.{spec.name}: expected {kind.__name__}, got {value!r}")
         if self.slate_size > self.catalog.num_items:
             raise ValueError(
-                f"WorldConfig.slate_size: expected at most catalog.num_items={self.catalog.num_items}, got {self.slate_size}"
+                f"WorldConfig.slate_size: expected at most catalog.num_items={self.catalog.num_items}, "
+                f"got {self.slate_size}"
             )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from nested dicts, as ``dataclasses.asdict`` gives them; what is missing keeps its default."""
+        """Build from nested dicts, as ``dataclasses.asdict`` gives; what is missing keeps its default."""
         return cls().replace(**values)
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some parts changed; a section takes its config object or a dict of some of its fields."""
-        parts = {}
-        for name, value in _known(type(self), changes).items():
+        """A copy with some parts changed; a section takes its config or a dict of some of its fields."""
+        parts: dict[str, Any] = {}
+        for name, value in known_fields(type(self), changes).items():
             current = getattr(self, name)
             parts[name] = (
                 current.replace(**value)

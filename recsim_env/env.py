@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -20,7 +21,7 @@ from recsim_env.interface import (
 )
 from recsim_env.kernel.drivers import reset_users, step_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records
-from recsim_env.rollout import check_slates, check_user_ids
+from recsim_env.rollout import check_slates, check_user_ids, check_visit
 from recsim_env.scenarios import world_config
 from recsim_env.truth import slate_truth
 from recsim_env.world import World
@@ -29,25 +30,29 @@ Observation = dict[str, Any]
 Info = dict[str, Any]
 
 OPTIONS = ("user_id", "visit")
-_REWARD, _REVENUE, _USER, _VISIT, _CLICKS, _LIKES, _PURCHASES, _TERMINATED, _ = range(len(OUTCOME.names))
+_REWARD, _REVENUE, _USER, _VISIT, _CLICKS, _LIKES, _PURCHASES, _TERMINATED = range(8)
 
 
 class RecommenderEnv(gymnasium.Env[Observation, Any]):
-    """## Description
-    The agent recommends, a simulated user answers: looks down the slate, clicks, likes, buys, tires of topics, drifts in interest,
-    loses patience and leaves. One episode is one user's session. Every transition is stochastic, every probability is known
-    (``recsim_env.truth``), every reward weight is the modeller's.
+    """One simulated user who answers recommendations.
+
+    ## Description
+    The agent recommends, a simulated user answers: looks down the slate, clicks, likes, buys, tires of
+    topics, drifts in interest, loses patience and leaves. One episode is one user's session. Every transition
+    is stochastic, every probability is known (``recsim_env.truth``), every reward weight is the modeller's.
 
     ## Action Space
-    ``Discrete(N)``, the item to show, when the slate has one position; otherwise ``SlateSpace(N, (K,))``, a ``MultiDiscrete`` of K distinct items,
-    the first at the top. What a repeated item does is the argument ``duplicates``.
+    ``Discrete(N)``, the item to show, when the slate has one position; otherwise ``SlateSpace(N, (K,))``, a
+    ``MultiDiscrete`` of K distinct items, the first at the top. What a repeated item does is the argument
+    ``duplicates``.
 
     ## Observation Space
-    A ``Dict`` with what a platform would see of one user; N stands for "no item", events are bit masks (1 click, 2 like, 4 purchase):
+    A ``Dict`` with what a platform would see of one user; N stands for "no item", events are bit masks (1
+    click, 2 like, 4 purchase):
 
     | Key | Space | Meaning |
     | --- | --- | --- |
-    | history_items | Box(0, N, (H,), int64) | the latest H items the user interacted with, the latest last, padded in front |
+    | history_items | Box(0, N, (H,), int64) | the latest H items the user interacted with, latest last |
     | history_events | Box(0, 7, (H,), int64) | what the user did with each |
     | last_slate | Box(0, N, (K,), int64) | what was shown at the previous step |
     | last_events | Box(0, 7, (K,), int64) | what the user did with each; 0 is no click |
@@ -55,23 +60,29 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
     | session_step | Box(0, 2^24 - 1, (1,), int64) | decisions taken so far in this session |
 
     ## Rewards
-    ``click * clicks + like * likes + purchase * sum of price^price_exponent`` over the step's events, with the weights of ``RewardConfig``
-    (0.2, 0.5, 1.0 and exponent 0 by default). The components are always in the info: ``clicks``, ``likes``, ``purchases``, ``revenue``.
+    ``click * clicks + like * likes + purchase * sum of price^price_exponent`` over the step's events, with
+    the weights of ``RewardConfig`` (0.2, 0.5, 1.0 and exponent 0 by default). The components are always in
+    the info: ``clicks``, ``likes``, ``purchases``, ``revenue``.
 
     ## Starting State
-    ``reset(seed=s)`` selects the population and its luck and starts with user 0; each further ``reset()`` serves the next user.
-    ``reset(options={"user_id": u, "visit": v})`` serves a chosen user (visit 0 by default) and leaves that order alone. Most users bring a history of items that they
-    found on their own; some arrive cold. The catalog does not depend on the seed.
+    ``reset(seed=s)`` selects the population and its luck and starts with user 0; each further ``reset()``
+    serves the next user. ``reset(options={"user_id": u, "visit": v})`` serves a chosen user (visit 0 by
+    default) and leaves that order alone. Most users bring a history of items that they found on their own;
+    some arrive cold. The catalog does not depend on the seed.
 
     ## Episode End
-    Terminated: the user's patience is spent. Truncated: never by the environment itself; ``gymnasium.make`` adds the scenario's horizon.
+    Terminated: the user's patience is spent. Truncated: never by the environment itself; ``gymnasium.make``
+    adds the scenario's horizon.
 
     ## Arguments
     * ``scenario``: name of the world (set by the id).
-    * ``expected_reward``: put the exact expected reward of the chosen action, given the hidden state, into the info.
-    * ``duplicates``: ``"error"`` refuses a slate that repeats an item; ``"ignore"`` shows the repeat as a blank position.
+    * ``expected_reward``: put the exact expected reward of the chosen action, given the hidden state, into
+      the info.
+    * ``duplicates``: ``"error"`` refuses a slate that repeats an item; ``"ignore"`` shows the repeat as a
+      blank position.
     * ``world``: a ready ``World`` to share instead of a scenario.
-    * any section or size of ``WorldConfig`` by name, such as ``reward={"purchase": 2.0}`` or ``slate_size=5``.
+    * any section or size of ``WorldConfig`` by name, such as ``reward={"purchase": 2.0}`` or
+      ``slate_size=5``.
 
     ```python
     env = gymnasium.make("recsim_env/Storefront-v0", reward={"purchase": 2.0})
@@ -84,7 +95,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
     * v0: initial version.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gymnasium.Env declares it
 
     def __init__(
         self,
@@ -119,9 +130,10 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self._outcomes = np.zeros(1, OUTCOME)
         edges = np.cumsum([0, history, history, slate, slate, 1, 1]).tolist()
         self._block = np.zeros(edges[-1], np.int64)
-        parts = [self._block[a:b] for a, b in zip(edges, edges[1:], strict=False)]
-        arrays = ObservationArrays(*(part[None] for part in parts[:4]), parts[4], parts[5][None])
-        self._slices = [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        parts = [self._block[a:b] for a, b in pairwise(edges)]
+        items, events, shown, shown_events, step = (parts[i][None] for i in (0, 1, 2, 3, 5))
+        arrays = ObservationArrays(items, events, shown, shown_events, parts[4], step)
+        self._slices = [slice(a, b) for a, b in pairwise(edges)]
         self._segment_at = edges[4]
         scratch, zero = world.empty_scratch(), np.uint64(0)
         never_idle, no_horizon = np.zeros(1, np.bool_), 0
@@ -163,18 +175,18 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
     ) -> tuple[Observation, Info]:
         """Start a session (see Starting State)."""
         super().reset(seed=seed)
-        options = check_options(options, OPTIONS)
+        chosen = check_options(options, OPTIONS)
         if seed is not None or self.seed_value is None:
             assert self.np_random_seed is not None
             self.seed_value = stream_seed(self.np_random_seed)
             self._next_user = 0
             self._step_arguments[2] = self._reset_arguments[3] = np.uint64(self.seed_value)
-        if "user_id" in options:
-            self._users[0] = check_user_ids(options["user_id"])[0]
+        if "user_id" in chosen:
+            self._users[0] = check_user_ids(chosen["user_id"])[0]
         else:
             self._users[0] = self._next_user
             self._next_user += 1
-        self._visits[0] = options.get("visit", 0)
+        self._visits[0] = check_visit(chosen.get("visit", 0))
         self._reset_kernel(*self._reset_arguments)
         self._outcomes.fill(0)
         self._outcomes["user_id"], self._outcomes["visit"] = self._users, self._visits
@@ -194,7 +206,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         if self.expected_reward:
             expected = float(slate_truth(self.world, self.state, self._slates).expected_reward[0])
         self._step_kernel(*self._step_arguments)
-        outcome = self._outcomes.tolist()[0]
+        outcome: Any = self._outcomes.tolist()[0]
         return (
             self._observation(),
             outcome[_REWARD],
@@ -215,7 +227,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             "session_step": block[step],
         }
 
-    def _info(self, outcome: tuple[Any, ...], expected: float = 0.0) -> Info:
+    def _info(self, outcome: Any, expected: float = 0.0) -> Info:
         info = {
             "user_id": outcome[_USER],
             "visit": outcome[_VISIT],

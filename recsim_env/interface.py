@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from gymnasium import spaces
 
-from recsim_env.config import WorldConfig, nearest
+from recsim_env.checked import nearest
+from recsim_env.config import WorldConfig
 from recsim_env.records import ALL_EVENTS
 from recsim_env.spaces import SlateSpace
 from recsim_env.streams import MAX_STEP
@@ -62,5 +63,5 @@ def check_options(options: Mapping[str, Any] | None, valid: tuple[str, ...]) -> 
 
 
 def stream_seed(np_random_seed: int) -> int:
-    """The stream key of a Gymnasium seed: its low 64 bits (a seed drawn from the system's entropy has more)."""
+    """The stream key of a Gymnasium seed: its low 64 bits (one drawn from the system's entropy has more)."""
     return int(np_random_seed) % 2**SEED_BITS

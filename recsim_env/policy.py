@@ -16,7 +16,8 @@ class Decision(NamedTuple):
 
     Attributes:
         action: [B] int64 items, or [B, K] slates.
-        propensity: [B] float64 in (0, 1], the probability that the acting policy gave to that action (to the whole slate).
+        propensity: [B] float64 in (0, 1], the probability that the acting policy gave to that action (to the
+            whole slate).
     """
 
     action: NDArray[np.int64]
@@ -27,8 +28,8 @@ class Decision(NamedTuple):
 class Policy(Protocol):
     """Anything that acts on a batch.
 
-    A policy that reads the simulator's hidden state sets ``needs_state = True``; ``rollout`` then passes the USER_STATE records
-    as a third argument. Nothing else ever does.
+    A policy that reads the simulator's hidden state sets ``needs_state = True``; ``rollout`` then passes the
+    USER_STATE records as a third argument. Nothing else ever does.
     """
 
     name: str

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim_env.checked import Section
 from recsim_env.compiling import CACHE_LINE
-from recsim_env.config import ChoiceModel, Section, WorldConfig
+from recsim_env.config import ChoiceModel, WorldConfig
 
 Records = NDArray[Any]
 """A structured array of one of this module's dtypes."""
@@ -68,9 +69,9 @@ class ObservationArrays(NamedTuple):
 def user_state_dtype(config: WorldConfig) -> np.dtype[Any]:
     """USER_STATE: everything that changes or belongs to one user, so that copying a record forks the user.
 
-    ``visit`` counts from 0; ``step`` counts the decisions of this visit; ``ended`` says that the visit is over;
-    ``interest`` z, ``taste`` theta (unit), ``satiation`` s in [0, 1] per topic, ``satisfaction`` h in [0, 1], ``patience`` m in steps;
-    the history is right-aligned, the latest last, padded with item N.
+    ``visit`` counts from 0; ``step`` counts the decisions of this visit; ``ended`` says that the visit is
+    over; ``interest`` z, ``taste`` theta (unit), ``satiation`` s in [0, 1] per topic, ``satisfaction`` h in
+    [0, 1], ``patience`` m in steps; the history is right-aligned, the latest last, padded with item N.
     """
     dim, history, slate = config.catalog.embedding_dim, config.history_length, config.slate_size
     return np.dtype(
@@ -99,8 +100,8 @@ def user_state_dtype(config: WorldConfig) -> np.dtype[Any]:
 def item_dtype(embedding_dim: int) -> np.dtype[Any]:
     """ITEM: one item, padded to whole cache lines.
 
-    ``embedding`` is unit; ``log_popularity`` has mean 0 over the catalog, so that its scale does not depend on N;
-    ``quality`` in (0, 1); ``appeal`` in units of utility; ``price`` in currency units.
+    ``embedding`` is unit; ``log_popularity`` has mean 0 over the catalog, so that its scale does not depend
+    on N; ``quality`` in (0, 1); ``appeal`` in units of utility; ``price`` in currency units.
     """
     scalars = ["appeal", "log_popularity", "quality", "log_price", "price"]
     names = ["embedding", *scalars, "topic"]
@@ -111,15 +112,16 @@ def item_dtype(embedding_dim: int) -> np.dtype[Any]:
 
 
 def whole_vectors(count: int) -> int:
-    """The next multiple of the vector length: loops of unknown length over whole vectors compile to the fastest code."""
+    """The next multiple of the vector length: loops over whole vectors compile to the fastest code."""
     return -(-count // VECTOR) * VECTOR
 
 
 def scratch_dtype(config: WorldConfig, blocks: int) -> np.dtype[Any]:
     """SCRATCH: what one thread needs beside the state while it serves a user; meaningless between calls.
 
-    ``lanes``, ``keys`` and ``words`` belong to the draws that are made together, at most ``blocks`` of them (see ``kernel/draws.py``).
-    What belongs to positions is padded to whole vectors, ``width``, with positions that show nothing.
+    ``lanes``, ``keys`` and ``words`` belong to the draws that are made together, at most ``blocks`` of them
+    (see ``kernel/draws.py``). What belongs to positions is padded to whole vectors, ``width``, with positions
+    that show nothing.
     """
     dim, slate = config.catalog.embedding_dim, whole_vectors(config.slate_size)
     fields: list[tuple[Any, ...]] = [
@@ -148,9 +150,10 @@ def _kernel_sections(config: WorldConfig) -> list[Section]:
 
 
 def pack_params(config: WorldConfig) -> Records:
-    """PARAMS: the config as one record, [1], each field under its own name; reals as float32, whole numbers as int64.
+    """PARAMS: the config as [1] record, each field under its own name; reals float32, whole numbers int64.
 
-    ``examination`` [K] holds e_k = (k + 1)^-gamma, ``num_items`` is N, ``model`` the code of the choice model.
+    ``examination`` [K] holds e_k = (k + 1)^-gamma, ``num_items`` is N, ``model`` the code of the choice
+    model.
     """
     values: dict[str, Any] = {}
     for section in _kernel_sections(config):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.policy import Observation, Policy
 from recsim_env.records import Records
-from recsim_env.streams import MAX_USER_ID
+from recsim_env.streams import MAX_USER_ID, MAX_VISIT
 from recsim_env.truth import slate_truth
 from recsim_env.world import World
 
@@ -28,7 +28,8 @@ class Impressions:
         action: [n, K] int64; propensity: [n] float64.
         events: [n, K] uint8 event masks; price: [n, K] float32 of the shown items.
         reward, revenue: [n] float64; expected_reward: [n] float64, NaN unless asked for.
-        terminated: [n] bool, the user left; truncated: [n] bool, the horizon ran out and the user had not left.
+        terminated: [n] bool, the user left; truncated: [n] bool, the horizon ran out and the user had not
+            left.
     """
 
     user_id: NDArray[np.int64]
@@ -63,6 +64,13 @@ def check_user_ids(user_ids: ArrayLike) -> NDArray[np.int64]:
             f"user_ids[{outside[0]}]: expected an id in [0, {MAX_USER_ID}], got {ids[outside[0]]}"
         )
     return ids
+
+
+def check_visit(visit: Any) -> int:
+    """A visit number within [0, MAX_VISIT], or a clear error."""
+    if isinstance(visit, bool) or not isinstance(visit, (int, np.integer)) or not 0 <= visit <= MAX_VISIT:
+        raise ValueError(f"visit: expected an integer in [0, {MAX_VISIT}], got {visit!r}")
+    return int(visit)
 
 
 def check_slates(world: World, action: Any, num_users: int, allow_repeats: bool) -> NDArray[np.int64]:
@@ -108,10 +116,10 @@ def rollout(
     batch_size: int = DEFAULT_BATCH,
     with_truth: bool = False,
 ) -> Iterator[Impressions]:
-    """Serve every user once, for one session each, ``batch_size`` of them side by side; a finished user makes room for the next.
+    """Serve every user for one session, ``batch_size`` side by side; a finished one makes room for the next.
 
-    A user meets the same luck whatever the policy, the order and the batch size; only the policy's own randomness comes from the
-    generator and follows the order of the batch.
+    A user meets the same luck whatever the policy, the order and the batch size; only the policy's own
+    randomness comes from the generator and follows the order of the batch.
 
     Args:
         world: the simulator.

@@ -7,11 +7,11 @@ from typing import Any
 
 import gymnasium
 
+from recsim_env.checked import nearest
 from recsim_env.config import (
     PreferenceConfig,
     SessionConfig,
     WorldConfig,
-    nearest,
 )
 
 NAMESPACE = "recsim_env"

@@ -29,8 +29,8 @@ class SlateSpace(MultiDiscrete):
     def sample(self, mask: Any = None, probability: Any = None) -> NDArray[np.int64]:
         """Draw slates uniformly among those without repeats.
 
-        Rows with a repeat are drawn again, so a slate costs a few draws however large the catalog; a slate that takes much of the
-        catalog is cut from a permutation instead.
+        Rows with a repeat are drawn again, so a slate costs a few draws however large the catalog; a slate
+        that takes much of the catalog is cut from a permutation instead.
         """
         if mask is not None or probability is not None:
             raise NotImplementedError("SlateSpace.sample takes neither mask nor probability")

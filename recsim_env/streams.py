@@ -1,7 +1,7 @@
 """Counter-based random streams: the only source of randomness in the simulator.
 
-Every random word is a pure function of (seed, user, visit, step, purpose, item), so a user's luck is the same alone, in a
-batch, in any order and on any worker, and does not depend on which items a policy shows.
+Every random word is a pure function of (seed, user, visit, step, purpose, item), so a user's luck is the same
+alone, in a batch, in any order and on any worker, and does not depend on which items a policy shows.
 
 Source: Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy as 1, 2, 3; Philox4x32-10.
 """
@@ -56,7 +56,7 @@ _SQRT_12 = np.float32(12.0**0.5)
 
 @compiled(inline=True)
 def _round(c0, c1, c2, c3, k0, k1):
-    """One Philox round and one step of the key; bits above the low 32 are noise that the next product ignores."""
+    """One Philox round and one step of the key; bits above the low 32 are noise that products ignore."""
     product_0 = _MULTIPLIER_0 * (c0 & _LOW)
     product_1 = _MULTIPLIER_1 * (c2 & _LOW)
     high_0 = product_0 >> _HALF_WORD
@@ -94,8 +94,9 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 def fill_words(seed, user, visit, step, count, lanes, keys, words):
     """Write one Philox block per draw: words[:, i] belongs to (seed, user, visit, step, keys[i], lanes[i]).
 
-    Counter layout: c0 = user (low 32 bits), c1 = lane: an item or a number, c2 = step (24 bits) | purpose (8 bits), c3 = user (high
-    12 bits) | visit (20 bits); the key is the seed. Nothing else enters, so a draw does not depend on which others are made with it.
+    Counter layout: c0 = user (low 32 bits), c1 = lane: an item or a number, c2 = step (24 bits) | purpose (8
+    bits), c3 = user (high 12 bits) | visit (20 bits); the key is the seed. Nothing else enters, so a draw
+    does not depend on which others are made with it.
 
     Args:
         seed: uint64.
@@ -120,7 +121,7 @@ def fill_words(seed, user, visit, step, count, lanes, keys, words):
 
 @compiled(inline=True)
 def uniform(word):
-    """Map a uint32 word to a float32 strictly inside (0, 1): (floor(word / 2^9) + 1/2) 2^-23, symmetric about 1/2."""
+    """Map a uint32 word to a float32 inside (0, 1): (floor(word / 2^9) + 1/2) 2^-23, symmetric about 1/2."""
     return (np.float32(np.int32(np.uint32(word) >> _UNIFORM_SHIFT)) + HALF) * _UNIFORM_SCALE
 
 
@@ -132,7 +133,7 @@ def uniform_index(word, count):
 
 @compiled
 def fill_uniforms(words, start, uniforms, count):
-    """uniforms[i] = uniform(words[start + i]) for i < count; words: uint32, uniforms: float32, overwritten."""
+    """Write uniforms[i] = uniform(words[start + i]) for i < count; words uint32, uniforms float32."""
     for i in range(count):
         uniforms[i] = uniform(words[start + i])
 

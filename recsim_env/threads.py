@@ -1,7 +1,7 @@
-"""Sharing a batch between threads: the kernel holds no lock of the interpreter, so plain threads run it in parallel.
+"""Sharing a batch between plain threads: the kernel runs without the interpreter's lock.
 
-Ours: rather than Numba's parallel loops, whose default back end aborts when two Python threads enter it and whose compilation takes
-longer than the kernel's own.
+Ours: rather than Numba's parallel loops, whose default back end aborts when two Python threads enter it and
+whose compilation takes longer than the kernel's own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numba
 
 NUM_THREADS: int = numba.config.NUMBA_NUM_THREADS
-"""How many threads share a large batch: the processors of this process, or the environment variable NUMBA_NUM_THREADS."""
+"""How many threads share a large batch: this process's processors, or NUMBA_NUM_THREADS if set."""
 
 _pools: dict[str, ThreadPoolExecutor] = {}
 os.register_at_fork(after_in_child=_pools.clear)  # a forked child has the pool but not its threads

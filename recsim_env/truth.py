@@ -1,4 +1,4 @@
-"""The known truth of a world: exact probabilities and expected rewards in any state, and the slate that maximises the latter."""
+"""The known truth of a world: exact probabilities, expected rewards, and the slate of the highest."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ class ItemTruth(NamedTuple):
 
 
 def slate_truth(world: World, states: Records, slates: NDArray[np.int64]) -> SlateTruth:
-    """The exact law of the answers to ``slates`` [B, K] int64 in ``states`` [B] USER_STATE; neither is changed."""
+    """The exact law of the answers to ``slates`` [B, K] int64 in ``states`` [B] USER_STATE."""
     shape = slates.shape
-    truth = SlateTruth(*(np.empty(shape, np.float32) for _ in range(3)), np.empty(len(states)))
+    click, like, purchase = (np.empty(shape, np.float32) for _ in range(3))
+    truth = SlateTruth(click, like, purchase, np.empty(len(states)))
     slate_truth_users(world.params, world.items, states, slates, world.empty_scratch(), truth)
     return truth
 
@@ -72,8 +73,9 @@ def item_truth(world: World, states: Records) -> ItemTruth:
 def myopic_slates(world: World, states: Records, batch_size: int = 256) -> NDArray[np.int64]:
     """The slate of highest expected immediate reward for each user, [B, K] int64.
 
-    Exact for slates of one, for the logit model (by Dinkelbach's iteration) and for the position model (by sorting); greedy, one
-    position after the other, for the cascade model. Memory: some ``batch_size`` * N floats.
+    Exact for slates of one, for the logit model (by Dinkelbach's iteration) and for the position model (by
+    sorting); greedy, one position after the other, for the cascade model. Memory: some ``batch_size`` * N
+    floats.
     """
     parts = [
         _myopic_block(world, states[start : start + batch_size])
@@ -110,8 +112,8 @@ def best_logit_slates(
 ) -> NDArray[np.int64]:
     """Argmax over slates of sum_k e_k w_k r_k / (1 + sum_k e_k w_k), w = exp(v): exact.
 
-    For a trial value lambda the best slate of sum_k e_k w_k (r_k - lambda) sorts by w (r - lambda), since e falls with k; its ratio is
-    the next lambda, until it no longer rises.
+    For a trial value lambda the best slate of sum_k e_k w_k (r_k - lambda) sorts by w (r - lambda), since e
+    falls with k; its ratio is the next lambda, until it no longer rises.
 
     Args:
         utility, value: [B, N] float32, v and r.
@@ -134,9 +136,10 @@ def best_logit_slates(
 
 
 def greedy_cascade_slates(truth: ItemTruth, examination: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Fill positions from the top with the items of highest expected reward, then order them by the value of their click.
+    """The K items of highest expected reward, in the order of the value of their click.
 
-    Both choose and order would be exact with full examination and as many positions as items; otherwise this is a heuristic.
+    Both choose and order would be exact with full examination and as many positions as items; otherwise this
+    is a heuristic.
     """
     slates = top_items(truth.expected_reward, len(examination))
     order = np.argsort(-np.take_along_axis(truth.value_of_click, slates, axis=1), axis=1, kind="stable")

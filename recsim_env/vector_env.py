@@ -34,9 +34,11 @@ OPTIONS = ("user_ids", "reset_mask")
 
 
 class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
-    """## Description
-    ``num_envs`` users side by side, each exactly as ``RecommenderEnv`` would serve it: a user's trajectory is bit-identical alone, in any batch
-    and in any row.
+    """Many simulated users who answer recommendations, side by side.
+
+    ## Description
+    ``num_envs`` users side by side, each exactly as ``RecommenderEnv`` would serve it: a user's trajectory is
+    bit-identical alone, in any batch and in any row.
 
     ## Action Space
     [B] items when the slate has one position, otherwise [B, K] slates. Any integer dtype.
@@ -45,25 +47,29 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
     The keys of ``RecommenderEnv``, each with a leading axis B; fresh arrays at every call.
 
     ## Rewards
-    [B] float64, as ``RecommenderEnv``. The infos are arrays [B] under fixed names: ``user_id``, ``visit``, ``clicks``, ``likes``,
-    ``purchases``, ``revenue``, and ``expected_reward`` on request.
+    [B] float64, as ``RecommenderEnv``. The infos are arrays [B] under fixed names: ``user_id``, ``visit``,
+    ``clicks``, ``likes``, ``purchases``, ``revenue``, and ``expected_reward`` on request.
 
     ## Starting State
-    ``reset(seed=s)`` serves the users 0 .. B-1, and row i goes on with i + B, i + 2B ...; with ``user_ids`` row i serves user_ids[i],
-    user_ids[i + B] ..., and starts the list again, at the next visit of each user, when it is used up.
-    ``reset(options={"reset_mask": mask})`` resets only some rows; ``{"user_ids": ids}`` chooses the users of the rows that are reset.
+    ``reset(seed=s)`` serves the users 0 .. B-1, and row i goes on with i + B, i + 2B ...; with ``user_ids``
+    row i serves user_ids[i], user_ids[i + B] ..., and starts the list again, at the next visit of each user,
+    when it is used up. ``reset(options={"reset_mask": mask})`` resets only some rows; ``{"user_ids": ids}``
+    chooses the users of the rows that are reset.
 
     ## Episode End
-    Terminated: the user's patience is spent. Truncated: ``max_episode_steps`` steps were taken and the user has not left.
+    Terminated: the user's patience is spent. Truncated: ``max_episode_steps`` steps were taken and the user
+    has not left.
 
     ## Arguments
     * ``num_envs``: B.
     * ``scenario``, ``expected_reward``, ``duplicates``, ``world``, overrides: as ``RecommenderEnv``.
     * ``max_episode_steps``: the horizon; by default the scenario's, and none for a ready ``world``.
-    * ``autoreset_mode``: ``NEXT_STEP`` (the default; the step after an end resets the row and ignores its action), ``SAME_STEP`` (the row is reset at once,
-      the last observation is in ``info["final_obs"]``) or ``DISABLED`` (the caller resets with ``reset_mask``).
+    * ``autoreset_mode``: ``NEXT_STEP`` (the default; the step after an end resets the row and ignores its
+      action), ``SAME_STEP`` (the row is reset at once, the last observation is in ``info["final_obs"]``) or
+      ``DISABLED`` (the caller resets with ``reset_mask``).
     * ``user_ids``: which users the batch serves, at least B of them.
-    * ``parallel``: whether the kernel uses several threads; by default when the batch is large enough. The bits are the same.
+    * ``parallel``: whether the kernel uses several threads; by default when the batch is large enough. The
+      bits are the same.
 
     ## References
     As ``RecommenderEnv``.
@@ -155,8 +161,9 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         mask = np.asarray(mask)
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(
-                f"reset options: reset_mask: expected a boolean array of shape ({self.num_envs},) with at least one True, "
-                f"got shape {mask.shape} of {mask.dtype} with {np.count_nonzero(mask)} True"
+                f"reset options: reset_mask: expected a boolean array of shape ({self.num_envs},) "
+                f"with at least one True, got shape {mask.shape} of {mask.dtype} with "
+                f"{np.count_nonzero(mask)} True"
             )
         if not self._started and not mask.all():
             raise ResetNeeded("reset options: reset_mask: the first reset must start every row")
@@ -193,7 +200,8 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         over = np.flatnonzero(self._done)
         if len(over) and self.autoreset_mode is AutoresetMode.DISABLED:
             raise ResetNeeded(
-                f"row {over[0]}: its session is over; reset it with options={{'reset_mask': ...}} before step()"
+                f"row {over[0]}: its session is over; reset it with options={{'reset_mask': ...}} "
+                "before step()"
             )
         slates = check_slates(self.world, actions, self.num_envs, self._allow_repeats)
         expected = np.zeros(0)
@@ -226,7 +234,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
             outcomes[name][rows] = self.state[name][rows]
 
     def _reset_at_once(self, observation: ObservationArrays, outcomes: Records, info: Info) -> None:
-        """SAME_STEP: keep the last observations and infos of the finished rows, and start their next sessions."""
+        """SAME_STEP: keep what the finished rows ended with, and start their next sessions."""
         done = self._done.copy()
         rows = np.flatnonzero(done)
         final_obs = np.full(self.num_envs, None, object)

@@ -1,4 +1,4 @@
-"""A world: one config, its catalog, and the kernel bound to both. It holds no user and changes nothing of its own."""
+"""A world: one config, its catalog, and the kernel bound to both; it holds no user."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class World:
         return outcomes, observation
 
     def find_invalid(self, slates: NDArray[np.int64], allow_repeats: bool = False) -> tuple[int, int] | None:
-        """(row, position) of the first item outside [0, N) or, unless allowed, repeated in its row; None if all are fine."""
+        """(row, position) of the first item outside [0, N) or, unless allowed, repeated; else None."""
         faults = np.full((NUM_THREADS, 2), -1, np.int64)
         twice = np.empty((NUM_THREADS, 2 * self.config.slate_size), np.int32)
         num_items = self.config.catalog.num_items

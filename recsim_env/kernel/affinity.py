@@ -14,8 +14,8 @@ def match(vector, item):
 def utility(params, state, item, item_match):
     """Utility of clicking an item, before examination.
 
-    v = beta <z, x_a> + g_a + eta_u log pi_a - lambda s_c(a) - u_0, with log pi centred over the catalog and u_0 the
-    utility of clicking nothing.
+    v = beta <z, x_a> + g_a + eta_u log pi_a - lambda s_c(a) - u_0, with log pi centred over the catalog and
+    u_0 the utility of clicking nothing.
 
     Args:
         params: PARAMS record.
@@ -23,7 +23,8 @@ def utility(params, state, item, item_match):
         item: ITEM record.
         item_match: float32, <z, x_a>.
 
-    Source: ours; a random-utility model (McFadden 1974) with conformity to popularity and satiation per topic.
+    Source: ours; a random-utility model (McFadden 1974) with conformity to popularity and satiation per
+    topic.
     """
     return (
         params.affinity_weight * item_match

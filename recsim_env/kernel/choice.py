@@ -1,8 +1,9 @@
 """The choice models: from a slate's utilities to clicks. Each is a draw here and a closed form beside it.
 
-All three agree on a slate of one item: it is clicked with probability sigmoid(v). ``examination`` e_k = (k + 1)^-gamma.
-Every draw is keyed by the item, except one number per step for the user's own inclination, so an item's luck is the
-same at whatever slate and position it appears. A position with examination 0 shows nothing and takes part in nothing.
+All three agree on a slate of one item: it is clicked with probability sigmoid(v). ``examination`` e_k = (k +
+1)^-gamma. Every draw is keyed by the item, except one number per step for the user's own inclination, so an
+item's luck is the same at whatever slate and position it appears. A position with examination 0 shows nothing
+and takes part in nothing.
 """
 
 import numpy as np
@@ -22,8 +23,8 @@ NOT_CLICKED = np.uint8(NO_EVENT)
 def choose_logit(utility, examination, item_uniforms, step_uniform, race, count, width, events):
     """One click at most: multinomial logit over the slate and no click, utility v_k + log e_k against 0.
 
-    Drawn by the Gumbel-max rule in its exponential form, argmin_k E_k / (e_k exp v_k) with E_k = -log u_k, which picks the
-    same option as argmax_k v_k + log e_k - log E_k.
+    Drawn by the Gumbel-max rule in its exponential form, argmin_k E_k / (e_k exp v_k) with E_k = -log u_k,
+    which picks the same option as argmax_k v_k + log e_k - log E_k.
 
     Args:
         utility, examination: [>= width] float32; beyond ``count`` anything finite.
@@ -52,9 +53,11 @@ def choose_logit(utility, examination, item_uniforms, step_uniform, race, count,
 def choose_cascade(utility, examination, item_uniforms, step_uniform, count, events):
     """One click at most: examine downwards, click with sigmoid(v_k), stop after the click.
 
-    The user looks at position k only while one uniform number u < e_k, so an unclicked user examines k with probability e_k.
+    The user looks at position k only while one uniform number u < e_k, so an unclicked user examines k with
+    probability e_k.
 
-    Source: Craswell et al. (2008), cascade model; ours: the limited depth (gamma = 0 gives the plain cascade).
+    Source: Craswell et al. (2008), cascade model; ours: the limited depth (gamma = 0 gives the plain
+    cascade).
     """
     depth = step_uniform
     clicked = False

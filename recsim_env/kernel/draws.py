@@ -4,7 +4,8 @@
     VISIT                       [interest: D / 4] [visit: 1] [for each organic item: events 1, candidates / 4]
     STEP                        [interest: D / 4] [user: 1] [item: K]
 
-Drawing them together lets the Philox rounds run over whole vectors; each block's bits depend on its own key alone.
+Drawing them together lets the Philox rounds run over whole vectors; each block's bits depend on its own key
+alone.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def organic_blocks(candidates: int) -> int:
 
 
 def empty_scratch(config: WorldConfig, count: int) -> Records:
-    """[count] SCRATCH records that know the lanes and keys of every group of draws; the items of a step are filled in when known."""
+    """[count] SCRATCH records that know the lanes and keys of every group of draws but a step's items."""
     quarter = config.catalog.embedding_dim // 4
     per_item = organic_blocks(config.population.organic_candidates)
     organic = min(config.population.organic_max, config.history_length)

@@ -1,4 +1,7 @@
-"""Loops over users. Each works on rows start .. stop - 1, so that several threads share a batch; bits do not depend on the split."""
+"""Loops over users.
+
+Each works on the rows start .. stop - 1, so that threads share a batch; bits do not depend on the split.
+"""
 
 import numpy as np
 
@@ -13,7 +16,7 @@ from recsim_env.kernel.truth import slate_expected_reward, value_of_click
 
 @compiled
 def has_repeat(slate, twice):
-    """Whether an item stands twice on a slate: compared with itself, turned by every distance up to half its length.
+    """Whether an item stands twice on a slate, found by turning it past itself by up to half its length.
 
     Args:
         slate: [K] int64.
@@ -23,7 +26,7 @@ def has_repeat(slate, twice):
     for k in range(count):
         twice[k] = slate[k]
         twice[k + count] = slate[k]
-    repeated = 0
+    repeated = np.int32(0)
     for distance in range(1, count // 2 + 1):
         for k in range(count):
             repeated |= np.int32(twice[k] == twice[k + distance])
@@ -32,17 +35,18 @@ def has_repeat(slate, twice):
 
 @compiled
 def find_invalid(slates, num_items, allow_repeats, twice, faults, part, start, stop):
-    """Write the first invalid item of the rows start .. stop - 1 into faults[part] as (row, position), or (-1, -1).
+    """Write where the first invalid item of rows start .. stop - 1 is into faults[part], (-1, -1) if none.
 
     Args:
         slates: [B, K] int64; num_items: int.
-        allow_repeats: bool; unless set, a repeat of an earlier item in its row is invalid like an item outside [0, N).
+        allow_repeats: bool; unless set, a repeat of an earlier item in its row is invalid like an item
+            outside [0, N).
         twice: [parts, 2 K] int32 scratch; faults: [parts, 2] int64; row ``part`` of each is overwritten.
     """
     faults[part, 0] = faults[part, 1] = -1
     for i in range(start, stop):
         slate = slates[i]
-        outside = 0
+        outside = np.int32(0)
         for k in range(slate.shape[0]):
             outside |= np.int32(slate[k] < 0) | np.int32(slate[k] >= num_items)
         if outside != 0 or (not allow_repeats and has_repeat(slate, twice[part])):
@@ -106,7 +110,8 @@ def reset_users(
     Args:
         params: [1] PARAMS; items: [N] ITEM; topic_centres: [C, D] float32; seed: uint64.
         states: [B] USER_STATE, rows overwritten; rows, users, visits: [R] int64.
-        scratch: [1] SCRATCH of the calling thread; observation: ObservationArrays of B rows, rows overwritten.
+        scratch: [1] SCRATCH of the calling thread; observation: ObservationArrays of B rows, rows
+            overwritten.
         start, stop: the part of the R lists to serve.
     """
     own = scratch[0]
@@ -140,7 +145,7 @@ def slate_truth_users(params, items, states, slates, scratch, truth):
 
 @compiled
 def item_truth_users(params, items, states, truth, start, stop):
-    """Write utility and value of a click of every item; truth: an ``ItemTruth`` [B, N], rows start .. stop - 1 overwritten."""
+    """Write utility and value of a click of every item into rows start .. stop - 1 of an ``ItemTruth``."""
     for i in range(start, stop):
         state = states[i]
         for n in range(len(items)):

@@ -1,4 +1,4 @@
-"""How a step changes what the user wants: interest, satiation, satisfaction. All change the state record in place."""
+"""How a step changes what the user wants: interest, satiation, satisfaction; all in place."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ NONE = np.uint8(NO_EVENT)
 
 @compiled
 def pull(params, events):
-    """alpha_e: how far interest moves towards an item, by the strongest of its events (0 when it was not clicked)."""
+    """alpha_e: how far interest moves towards an item, by the strongest of its events; 0 without a click."""
     if events & PURCHASE:
         return params.pull_purchase
     if events & LIKE:
@@ -25,14 +25,15 @@ def pull(params, events):
 def drift_interest(params, items, state, slate, events, noise):
     """Move interest towards what was consumed, back towards taste, and at random.
 
-    z' = unit((1 - sum_k alpha_k) z + sum_k alpha_k x_k + mu (theta - z) + sigma xi), the alphas scaled down when their sum
-    exceeds 1.
+    z' = unit((1 - sum_k alpha_k) z + sum_k alpha_k x_k + mu (theta - z) + sigma xi), the alphas scaled down
+    when their sum exceeds 1.
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
         slate: [K] int64; events: [K] uint8 event masks; noise: [D] float32, xi, of mean 0 and variance 1.
 
-    Source: ours; the consumption pull of RecSim's interest evolution (Ie et al. 2019) with mean reversion and diffusion.
+    Source: ours; the consumption pull of RecSim's interest evolution (Ie et al. 2019) with mean reversion and
+    diffusion.
     """
     total = ZERO
     for k in range(slate.shape[0]):
@@ -54,15 +55,17 @@ def drift_interest(params, items, state, slate, events, noise):
 
 @compiled(merge=True)
 def satiate(params, items, state, slate, events, examination):
-    """Let all topics recover, then raise those that were shown and, more, those that were consumed, saturating at 1.
+    """Let all topics recover, then raise those shown and, more, those consumed, saturating at 1.
 
-    s'_c = rho s_c; then for each position k of topic c, s_c += g_k (1 - s_c) with g_k = e_k shown + [clicked] consumed, cut at 1.
+    s'_c = rho s_c; then for each position k of topic c, s_c += g_k (1 - s_c) with g_k = e_k shown + [clicked]
+    consumed, cut at 1.
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
         slate: [K] int64; events: [K] uint8; examination: [K] float32, e_k.
 
-    Source: ours; satiation by topic as in SARDINE (Deffayet et al. 2023) and RecLab (Krauth et al. 2020), made saturating.
+    Source: ours; satiation by topic as in SARDINE (Deffayet et al. 2023) and RecLab (Krauth et al. 2020),
+    made saturating.
     """
     satiation, recovery = state.satiation, params.satiation_recovery
     for c in range(satiation.shape[0]):
@@ -77,7 +80,9 @@ def satiate(params, items, state, slate, events, examination):
 
 @compiled(merge=True)
 def satisfy(params, items, state, slate, events):
-    """Average the quality of what is consumed into satisfaction: h' = rho_h h + (1 - rho_h) q_a for each clicked item.
+    """Average the quality of what is consumed into satisfaction.
+
+    h' = rho_h h + (1 - rho_h) q_a for each clicked item.
 
     Source: RecSim's long-term satisfaction (Ie et al. 2019), with quality in place of kaleness.
     """

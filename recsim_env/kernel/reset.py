@@ -19,7 +19,7 @@ PURCHASE = np.uint8(Event.PURCHASE)
 
 @compiled
 def draw_topic(params, num_topics, segment, own_word, pick_word):
-    """A favourite topic: with probability ``segment_strength`` one of the segment's (c mod S = segment), else any.
+    """A favourite topic: with probability ``segment_strength`` one with c mod S = segment, else any.
 
     A segment without topics (S > C) falls back on all of them.
     """
@@ -33,7 +33,8 @@ def draw_topic(params, num_topics, segment, own_word, pick_word):
 def draw_traits(params, topic_centres, seed, state, scratch):
     """Fixed traits, a function of (seed, user): segment, taste, conformity, price sensitivity.
 
-    taste = unit(centre of a first topic + w centre of a second + own direction of length about ``taste_noise``).
+    taste = unit(centre of a first topic + w centre of a second + own direction of length about
+    ``taste_noise``).
 
     Args:
         params: PARAMS record; topic_centres: [C, D] float32; seed: uint64.
@@ -67,7 +68,8 @@ def find_organic_item(params, items, state, words, block, candidates):
     """The item of highest utility among candidates drawn uniformly from the blocks from ``block`` on.
 
     Args:
-        params, state: records; items: [N] ITEM; words: [4, M] uint32; block: int; candidates: [n] int64 scratch, overwritten.
+        params, state: records; items: [N] ITEM; words: [4, M] uint32; block: int; candidates: [n] int64
+            scratch, overwritten.
 
     Returns:
         (item, its match with interest).
@@ -92,8 +94,8 @@ def find_organic_item(params, items, state, words, block, candidates):
 def draw_organic_history(params, items, state, scratch):
     """Fill the history with items that the user found without the platform's recommendations.
 
-    Each is the one of highest utility to the user among ``organic_candidates`` drawn uniformly; it was clicked, and liked and bought by
-    the funnel. A cold user has none.
+    Each is the one of highest utility to the user among ``organic_candidates`` drawn uniformly; it was
+    clicked, and liked and bought by the funnel. A cold user has none.
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
@@ -131,7 +133,8 @@ def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
     """Start a visit: overwrite the state record with user ``user`` at the beginning of visit ``visit``.
 
     Args:
-        params: PARAMS record; items: [N] ITEM; topic_centres: [C, D] float32; seed: uint64; user, visit: int64.
+        params: PARAMS record; items: [N] ITEM; topic_centres: [C, D] float32; seed: uint64; user, visit:
+            int64.
         state: USER_STATE record, overwritten; scratch: SCRATCH record.
     """
     state.user_id = user

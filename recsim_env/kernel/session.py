@@ -8,7 +8,8 @@ from recsim_env.compiling import compiled
 def initial_patience(params, u):
     """Patience, in units of step cost, at the start of a visit: scale (u^(-1/shape) - 1), u uniform.
 
-    Source: Lomax (1954). Its hazard falls with depth, as the probability of continuing rises with depth on real logs.
+    Source: Lomax (1954). Its hazard falls with depth, as the probability of continuing rises with depth on
+    real logs.
     """
     return params.patience_scale * (exp(-log(u) / params.patience_shape) - ONE)
 
@@ -18,7 +19,8 @@ def spend_patience(params, patience, satisfaction, engaged):
     """Patience after a step: m' = m - cost (1 - refund * engaged * h).
 
     Args:
-        params: PARAMS record; patience: float32; satisfaction: float32 in [0, 1]; engaged: bool, any click in this step.
+        params: PARAMS record; patience: float32; satisfaction: float32 in [0, 1]; engaged: bool, any click in
+            this step.
 
     Source: ours; engagement with satisfying items prolongs the session.
     """

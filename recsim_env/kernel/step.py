@@ -24,12 +24,14 @@ PURCHASE = np.uint8(Event.PURCHASE)
 def face_slate(params, items, state, slate, blank_repeats, scratch):
     """What the user makes of a slate before any draw: match, utility and examination of each position.
 
-    A repeat of an item further up is a blank position, examination 0, if ``blank_repeats``; otherwise there must be none.
+    A repeat of an item further up is a blank position, examination 0, if ``blank_repeats``; otherwise there
+    must be none.
 
     Args:
-        params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64; blank_repeats: bool.
-        scratch: SCRATCH record, whose ``match`` and ``utility`` [K] float32 are overwritten; ``examination`` as well
-            if ``blank_repeats``, else it holds that of the config.
+        params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64; blank_repeats:
+            bool.
+        scratch: SCRATCH record, whose ``match`` and ``utility`` [K] float32 are overwritten; ``examination``
+            as well if ``blank_repeats``, else it holds that of the config.
     """
     for k in range(slate.shape[0]):
         item = items[slate[k]]
@@ -96,7 +98,7 @@ def respond(params, items, seed, state, slate, outcome, scratch):
 
 @compiled(merge=True)
 def evolve(params, items, state, slate, scratch):
-    """Carry the state to the next step: interest, satiation, satisfaction, patience, memory of what happened."""
+    """Carry the state to the next step: interest, satiation, satisfaction, patience, memory."""
     fill_noise(scratch.words, scratch.normals)
     drift_interest(params, items, state, slate, scratch.events, scratch.normals)
     satiate(params, items, state, slate, scratch.events, scratch.examination)

@@ -24,7 +24,8 @@ def slate_expected_reward(params, items, state, slate, scratch):
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64.
-        scratch: SCRATCH record in which ``face_slate`` wrote the slate; ``race`` is overwritten with the click probabilities.
+        scratch: SCRATCH record in which ``face_slate`` wrote the slate; ``race`` is overwritten with the
+            click probabilities.
 
     Returns:
         float64.
