@@ -58,7 +58,7 @@ def find_agents(names: str | None, config: WorldConfig) -> list[str]:
         UsageError: an unknown agent, or one that cannot act in this world.
     """
     from agents import AGENTS
-    from recsim_env.config import nearest
+    from recsim_env.checked import nearest
 
     slates = config.slate_size > 1
     unable = {"dqn"} if slates else set()
