@@ -1,7 +1,8 @@
 """Agents for recsim_env: policies that act on batches, controls, and learners, online and from logs.
 
-Every agent has `act(observation, generator) -> Decision(action, propensity)`, `save(folder)` and `load(folder)`;
-offline learners have `fit(log, public_catalog, seed=...)`, online ones `learn(env, num_decisions, seed=...)`.
+Every agent has `act(observation, generator) -> Decision(action, propensity)`, `save(folder)` and
+`load(folder)`; offline learners have `fit(log, public_catalog, seed=...)`, online ones `learn(env,
+num_decisions, seed=...)`.
 """
 
 from agents.controls import MyopicOracle, Popular, RandomPolicy

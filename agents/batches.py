@@ -52,7 +52,8 @@ class LogTensors:
         """Convert, and check that the log is one that can be learned from.
 
         Raises:
-            ValueError: empty log, observations of another scenario, unknown item, or a propensity outside (0, 1].
+            ValueError: empty log, observations of another scenario, unknown item, or a propensity outside
+                (0, 1].
         """
         rows = np.arange(len(log.reward))
         if len(rows) == 0:
@@ -110,7 +111,7 @@ def gather(observation: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
 def minibatches(
     num_rows: int, batch_size: int, num_updates: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
-    """Row indices of `num_updates` minibatches: pass after pass over the log, freshly shuffled, short tails dropped.
+    """Row indices of minibatches: pass after pass over the log, freshly shuffled, short tails dropped.
 
     Yields:
         [min(batch_size, num_rows)] int64.

@@ -57,10 +57,11 @@ class RandomPolicy:
 
 
 class Popular:
-    """The public popularity ranking, K items further down with every step of the session, visible history skipped.
+    """The public popularity ranking, K items further down with every step, visible history skipped.
 
-    Step t shows positions t K .. t K + K - 1 of the ranking without the items in the visible history, so no item comes
-    twice in a session unless the ranking is used up (it then starts again) or a click has left the visible history.
+    Step t shows positions t K .. t K + K - 1 of the ranking without the items in the visible history, so no
+    item comes twice in a session unless the ranking is used up (it then starts again) or a click has left
+    the visible history.
 
     Args:
         catalog: public catalog; ties in popularity go to the smaller id.
@@ -122,7 +123,8 @@ class Popular:
 class MyopicOracle:
     """Maximises the expected immediate reward of the slate, reading the simulator's hidden state.
 
-    Exact for single items, and for slates under the logit and position models; see `recsim_env.truth.myopic_slates`.
+    Exact for single items, and for slates under the logit and position models; see
+    `recsim_env.truth.myopic_slates`.
 
     Args:
         world: the world whose states it will be given.
@@ -157,7 +159,8 @@ def distinct_draws(draw: Any, batch: int, num_slots: int) -> IntArray:
     Plackett-Luce distribution of the item distribution that `draw` samples.
 
     Args:
-        draw: shape -> int64 array of independent draws, the same distribution along each row; called with [b] or [b, K].
+        draw: shape -> int64 array of independent draws, the same distribution along each row; called with
+            [b] or [b, K].
         batch: B.
         num_slots: K.
 

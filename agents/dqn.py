@@ -1,6 +1,7 @@
 """Deep Q-network of Stable-Baselines3 on recsim_env: learns online, acts on batches, saved without pickle.
 
-Source: Mnih et al. (2015), "Human-level control through deep reinforcement learning"; Raffin et al. (2021) for the implementation.
+Source: Mnih et al. (2015), "Human-level control through deep reinforcement learning"; Raffin et al. (2021)
+for the implementation.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ class DQNConfig:
         dim: size of the features extractor's embeddings and state.
         hidden: sizes of hidden layers between features and Q-values.
         learning_rate, batch_size, gamma, buffer_size, learning_starts: see Stable-Baselines3.
-        gradient_steps: updates after each step of the batch of users.
+        decisions_per_update: decisions of the users for every gradient update.
         target_update_interval: decisions between copies into the target network.
-        exploration_fraction, exploration_final_eps: epsilon falls from 1 over this share of training to this value.
+        exploration_fraction, exploration_final_eps: epsilon falls from 1 over this share of training to
+            this value.
     """
 
     dim: int = 64
@@ -50,7 +52,7 @@ class DQNConfig:
     gamma: float = 0.5
     buffer_size: int = 200_000
     learning_starts: int = 5_000
-    gradient_steps: int = 4
+    decisions_per_update: int = 64
     target_update_interval: int = 10_000
     exploration_fraction: float = 0.5
     exploration_final_eps: float = 0.05
@@ -62,7 +64,7 @@ class DQNConfig:
             "learning_rate",
             "batch_size",
             "buffer_size",
-            "gradient_steps",
+            "decisions_per_update",
             "target_update_interval",
         ):
             value = getattr(self, name)
@@ -131,15 +133,16 @@ class DQN:
                 learning_starts=config.learning_starts,
                 batch_size=config.batch_size,
                 gamma=config.gamma,
-                train_freq=1,
-                gradient_steps=config.gradient_steps,
+                train_freq=max(1, config.decisions_per_update // env.num_envs),
+                gradient_steps=max(1, env.num_envs // config.decisions_per_update),
                 target_update_interval=max(config.target_update_interval, env.num_envs),
                 exploration_fraction=config.exploration_fraction,
                 exploration_final_eps=config.exploration_final_eps,
                 policy_kwargs=self._policy_kwargs(catalog),
                 device="cpu",
             )
-            model.learn(num_decisions, callback=_Report(num_decisions, progress), log_interval=None)  # type: ignore[arg-type]
+            report = _Report(num_decisions, progress)
+            model.learn(num_decisions, callback=report, log_interval=None)  # type: ignore[arg-type]
         assert isinstance(model.policy, MultiInputPolicy)
         self.policy = model.policy
         self.policy.set_training_mode(False)
@@ -208,7 +211,7 @@ class DQN:
 
 
 def check_single_item(action_space: spaces.Space[Any]) -> None:
-    """Raise ValueError unless actions are single items: DQN has one Q-value per action, and slates are too many."""
+    """Raise ValueError unless actions are single items: DQN has one Q-value per action."""
     if not isinstance(action_space, spaces.Discrete):
         raise ValueError(f"env: DQN needs a Discrete action space (one item per step), got {action_space}")
 

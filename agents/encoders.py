@@ -29,7 +29,8 @@ NUM_FEATURES = 2
 class ItemTable(nn.Module):
     """Item representations: id embedding + topic embedding + linear map of two public features.
 
-    x_a = E_id[a] + E_topic[topic(a)] + W [standardised log price, standardised log base popularity];  x_N = 0 (padding).
+    x_a = E_id[a] + E_topic[topic(a)] + W [standardised log price, standardised log base popularity]
+    x_N = 0 (padding)
 
     The public features are buffers, so they travel inside `state_dict` and a loaded agent needs no catalog.
 
@@ -75,7 +76,7 @@ class ItemTable(nn.Module):
 
 
 def public_features(catalog: PublicCatalog) -> NDArray[np.float32]:
-    """[N, 2] float32: log price and log base popularity, each with mean 0 and standard deviation 1 over the catalog."""
+    """Log price and log base popularity, each standardised over the catalog: [N, 2] float32."""
     price = np.log(np.asarray(catalog.price, dtype=np.float64))
     popularity = np.log(np.asarray(catalog.base_popularity, dtype=np.float64))
     columns = [_standardise(price), _standardise(popularity)]
@@ -91,10 +92,13 @@ class SequenceEncoder(nn.Module):
     """GRU over the visible history and the last slate's outcome, then the user's context.
 
     Token of history entry j:  x_{item_j} + E_event[events_j]
-    Token of the last slate:   mean over its slots of (x_{item_k} + E_outcome[events_k]); zero before the first slate
-    State:  relu(W [GRU's last hidden state, E_segment, log(1 + session_step), exposure] + b) + GRU's last hidden state
+    Token of the last slate:   mean over its slots of (x_{item_k} + E_outcome[events_k]); zero before the
+        first slate
+    State:  relu(W [GRU's last hidden state, E_segment, log(1 + session_step), exposure] + b) + GRU's last
+        hidden state
 
-    Source: GRU4Rec (Hidasi et al. 2016) for the recurrence over items; SQN (Xin et al. 2020) for the sizes 10 and 64;
+    Source: GRU4Rec (Hidasi et al. 2016) for the recurrence over items; SQN (Xin et al. 2020) for the sizes
+    10 and 64;
     event types, the slate token and the context are Ours (without the slate token a skip would be invisible).
     """
 
@@ -114,7 +118,8 @@ class SequenceEncoder(nn.Module):
         """Encode a batch.
 
         Args:
-            observation: the environment's keys as integer tensors, [B, H], [B, H], [B, K], [B, K], [B], [B, 1].
+            observation: the environment's keys as integer tensors, [B, H], [B, H], [B, K], [B, K], [B], [B,
+                1].
             table: [N + 1, D], `self.items()` when it is at hand already.
 
         Returns:
@@ -135,7 +140,7 @@ class SequenceEncoder(nn.Module):
 
 
 class ItemScorer(nn.Module):
-    """Scores of items from a state: <W s, x_a> / sqrt(D) + b_a, the representation tied to the encoder's inputs.
+    """Scores of items from a state: <W s, x_a> / sqrt(D) + b_a, with the encoder's own item representations.
 
     Source: tied input and output embeddings, Press and Wolf (2017); item bias as in Koren et al. (2009).
     """

@@ -25,7 +25,8 @@ class LoggingConfig:
     """Settings of the logging policy.
 
     Attributes:
-        epsilon: share of decisions drawn uniformly over all items, in (0, 1]; keeps every propensity above epsilon / N.
+        epsilon: share of decisions drawn uniformly over all items, in (0, 1]; keeps every propensity above
+            epsilon / N.
         temperature: of the softmax; above 0.
         popularity_weight: utility of one unit of log base popularity.
         topic_weight: utility of a topic that fills the whole visible history.
@@ -47,16 +48,16 @@ class LoggingConfig:
 
 
 class LoggingPolicy:
-    """A plausible production recommender: topics of the visible clicks, popularity within the topic, some exploration.
+    """A plausible production recommender: topics of the visible clicks, popularity, some exploration.
 
-    utility(a) = topic_weight * share of topic(a) in the visible history + popularity_weight * log base popularity(a)
-    p(a)       = (1 - epsilon) softmax(utility / temperature)(a) + epsilon / N
+    utility(a) = topic_weight * share of topic(a) in the visible history + popularity_weight * log base
+    popularity(a) p(a)       = (1 - epsilon) softmax(utility / temperature)(a) + epsilon / N
 
-    Slates are drawn from p without replacement, slot by slot, so the recorded propensity of an ordered slate is exact:
-    prod_k p(a_k) / (1 - sum_{j<k} p(a_j)).
+    Slates are drawn from p without replacement, slot by slot, so the recorded propensity of an ordered
+    slate is exact: prod_k p(a_k) / (1 - sum_{j<k} p(a_j)).
 
-    Since the utility is a topic's part plus an item's part, p factorises: draw a topic, then an item within it by
-    popularity. A decision costs O(C), not O(N).
+    Since the utility is a topic's part plus an item's part, p factorises: draw a topic, then an item within
+    it by popularity. A decision costs O(C), not O(N).
 
     Source: Ours.
 
@@ -73,7 +74,7 @@ class LoggingPolicy:
         self, catalog: PublicCatalog, slate_size: int = 1, config: LoggingConfig | None = None
     ) -> None:
         log_popularity = np.log(np.asarray(catalog.base_popularity, dtype=np.float64))
-        topic = np.asarray(catalog.topic, dtype=np.int64)
+        topic = np.array(catalog.topic, dtype=np.int64)
         self._set(log_popularity, topic, int(catalog.num_topics), slate_size, config or LoggingConfig())
         self.fingerprint = catalog_fingerprint(catalog)
 
@@ -176,7 +177,7 @@ class LoggingPolicy:
 
 
 def _cumulative_by_group(weight: FloatArray, group: IntArray) -> FloatArray:
-    """Cumulative shares within each run of equal `group` values, shifted by the group: [n], from g up to exactly g + 1."""
+    """Cumulative shares within each group g, shifted by g, so that they end at exactly g + 1: [n]."""
     result = np.empty(len(weight))
     for own in np.unique(group):
         rows = np.flatnonzero(group == own)

@@ -1,7 +1,7 @@
 """Loss functions and their ingredients: pure functions of tensors that know no environment and no network.
 
-Time suffixes: `_t` belongs to the decision, `_tp1` to what follows it. Rows are independent decisions, B of them.
-Every loss comes back per row, [B]; the caller averages.
+Time suffixes: `_t` belongs to the decision, `_tp1` to what follows it. Rows are independent decisions, B of
+them. Every loss comes back per row, [B]; the caller averages.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def double_q_target(
     Args:
         reward_t: [B] float.
         discount_tp1: [B] float; gamma, or 0 where the user left (a truncated session keeps gamma).
-        q_selector_tp1, q_value_tp1: [B, N] float, the next state's values by the network that chooses and the one that judges.
+        q_selector_tp1, q_value_tp1: [B, N] float, the next state's values by the network that chooses and
+            the one that judges.
 
     Returns:
         [B] float.
@@ -82,7 +83,8 @@ def importance_weights(
     Returns:
         [B] float in [0, cap].
 
-    Source: Chen et al. (2019), "Top-K off-policy correction for a REINFORCE recommender system", eq. 3 and section 4.4.
+    Source: Chen et al. (2019), "Top-K off-policy correction for a REINFORCE recommender system", eq. 3 and
+    section 4.4.
     """
     log_weight = (log_prob_t - log_propensity_t).detach()
     return torch.exp(torch.clamp(log_weight, max=math.log(cap)))
@@ -150,7 +152,8 @@ def returns_to_go(reward: NDArray[np.floating], last: NDArray[np.bool_], gamma: 
     if len(reward) and not last[-1]:
         raise ValueError(f"last: expected True on the final row {len(last) - 1}, got False")
     result = np.asarray(reward, dtype=np.float64).copy()
-    # One pass per step of the longest session: row t of every session still running is closed by its row t + 1.
+    # One pass per step of the longest session: row t of every session still running is closed by its row t
+    # + 1.
     end = np.flatnonzero(last)
     start = np.concatenate([[0], end[:-1] + 1]).astype(np.int64) if len(end) else end
     row = end - 1

@@ -189,10 +189,12 @@ def _silent(step: int, total: int, metrics: Mapping[str, float]) -> None:
 def spec_of_log(log: EventLog, public_catalog: PublicCatalog) -> ObservationSpec:
     """Sizes of the scenario that made a log.
 
-    The number of segments comes from the config in the log's provenance, or else is the largest one seen plus one.
+    The number of segments comes from the config in the log's provenance, or else is the largest one seen
+    plus one.
 
     Raises:
-        ValueError: the prices of the shown items are not the catalog's, so the log comes from another catalog.
+        ValueError: the prices of the shown items are not the catalog's, so the log comes from another
+            catalog.
     """
     num_items = len(public_catalog.topic)
     known = (log.action >= 0) & (log.action < num_items)
@@ -201,7 +203,8 @@ def spec_of_log(log: EventLog, public_catalog: PublicCatalog) -> ObservationSpec
         row, slot = (int(axis[0]) for axis in np.nonzero(~known | (shown_price != log.price)))
         raise ValueError(
             f"public_catalog: the log was made with another one: row {row}, slot {slot} shows item "
-            f"{int(log.action[row, slot])} at {float(log.price[row, slot])!r}, which this catalog of {num_items} items does not"
+            f"{int(log.action[row, slot])} at {float(log.price[row, slot])!r}, "
+            f"which this catalog of {num_items} items does not"
         )
     config = log.provenance.get("config")
     num_segments = int(log.segment.max(initial=0)) + 1

@@ -19,7 +19,7 @@ AGENTS: dict[str, type[Any]] = {
     "sqn": SQN,
     "ips": Reinforce,
 }
-"""Name -> class. `random`, `popular`, `myopic` and `logging` learn nothing; `dqn` learns online; `sqn` and `ips` from a log."""
+"""Name -> class. The first four learn nothing; `dqn` learns online, `sqn` and `ips` from a log."""
 
 OFFLINE = ("sqn", "ips")
 ONLINE = ("dqn",)

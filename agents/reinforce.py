@@ -1,4 +1,4 @@
-"""Off-policy REINFORCE with capped importance weights ("ips"): a softmax policy learned from another policy's log.
+"""Off-policy REINFORCE with capped importance weights: a softmax policy learned from another policy's log.
 
 Source: Chen, Beutel, Covington, Jain, Belletti and Chi (2019), "Top-K off-policy correction for a REINFORCE
 recommender system", WSDM; without the learned behaviour model, since our logs record the true propensities.
@@ -41,7 +41,8 @@ class ReinforceConfig(TrainingConfig):
     Attributes:
         gamma: discount of the return-to-go, in [0, 1].
         weight_cap: upper bound of the importance weights; e^3 as published.
-        warm_start: share of the updates, from the start, in which the ratio's numerator is the uniform policy.
+        warm_start: share of the updates, from the start, in which the ratio's numerator is the uniform
+            policy.
         entropy_weight: factor of the entropy bonus.
         acting: "greedy" shows the most probable items, "sample" draws from the policy.
     """
@@ -69,7 +70,7 @@ class ReinforceConfig(TrainingConfig):
 
 
 class PolicyNetwork(nn.Module):
-    """Encoder, softmax policy over tied item representations, and a state-value baseline that leaves the encoder alone."""
+    """Encoder, softmax policy over items, and a state-value baseline that leaves the encoder alone."""
 
     def __init__(self, spec: ObservationSpec, num_topics: int, dim: int) -> None:
         super().__init__()
@@ -87,19 +88,21 @@ class PolicyNetwork(nn.Module):
 class Reinforce(OfflineAgent):
     """Softmax policy trained on the log by the capped importance-weighted score function.
 
-    gradient = mean_t  w_t (G_t - b(s_t)) grad log pi(a_t | s_t),   w_t = min(pi(a_t|s_t) / beta(a_t|s_t), cap)
+    gradient = mean_t w_t (G_t - b(s_t)) grad log pi(a_t | s_t)
+    w_t      = min(pi(a_t | s_t) / beta(a_t | s_t), cap)
 
-    G_t is the discounted return-to-go inside the session (a truncated session's tail counts as 0); the baseline b is a
-    linear value head on the state with its gradient blocked, regressed on G.
+    G_t is the discounted return-to-go inside the session (a truncated session's tail counts as 0); the
+    baseline b is a linear value head on the state with its gradient blocked, regressed on G.
 
-    Warm start (Ours): at the start pi is uniform, so every weight of an item that the logging policy likes is tiny and
-    learning crawls. The first updates therefore hold the numerator at the uniform policy and drop the baseline, which
-    is inverse-propensity-weighted maximum likelihood, a lower bound of the same objective (Ma et al. 2019,
-    "Imitation-regularized offline learning").
+    Warm start (Ours): at the start pi is uniform, so every weight of an item that the logging policy likes
+    is tiny and learning crawls. The first updates therefore hold the numerator at the uniform policy and
+    drop the baseline, which is inverse-propensity-weighted maximum likelihood, a lower bound of the same
+    objective (Ma et al. 2019, "Imitation-regularized offline learning").
 
-    Slates are one action: pi(A|s) is the Plackett-Luce probability of the ordered slate, the exact counterpart of the
-    recorded slate propensity. Acts greedily by default (propensity 1); with `acting="sample"` it draws from pi and
-    states the exact propensity.
+    Slates are one action: pi(A|s) is the Plackett-Luce probability of the ordered slate, the exact
+        counterpart of the
+    recorded slate propensity. Acts greedily by default (propensity 1); with `acting="sample"` it draws from
+    pi and states the exact propensity.
     """
 
     name = "ips"

@@ -29,7 +29,8 @@ def sample_categorical(prob: FloatArray, generator: np.random.Generator) -> IntA
 def sample_slate(log_prob: FloatArray, num_slots: int, generator: np.random.Generator) -> IntArray:
     """Draw an ordered slate without replacement: the K largest of log p + Gumbel noise.
 
-    This is the Plackett-Luce distribution: each slot is drawn from p restricted to the items not shown above it.
+    This is the Plackett-Luce distribution: each slot is drawn from p restricted to the items not shown
+    above it.
 
     Args:
         log_prob: [B, N] float64, log-probabilities up to a constant per row.

@@ -1,4 +1,4 @@
-"""Stable-Baselines3 on recsim_env: a VecEnv over the native batch, and a features extractor for its observations."""
+"""Stable-Baselines3 on recsim_env: a VecEnv over the native batch, and a features extractor."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from agents.spec import ObservationSpec
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
 
+StepReturn = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, list[dict[str, Any]]]
+
 
 class SB3VecEnv(VecEnv):
     """A Stable-Baselines3 VecEnv that steps a native vector environment, whole batch at a time.
 
-    The environment must be made with `AutoresetMode.DISABLED`: the adapter itself resets finished rows, in the same
-    call, as Stable-Baselines3 expects, and puts into their info
+    The environment must be made with `AutoresetMode.DISABLED`: the adapter itself resets finished rows, in
+    the same call, as Stable-Baselines3 expects, and puts into their info
 
     - `terminal_observation`: the observation that the finished episode ended with,
     - `TimeLimit.truncated`: True when the horizon ran out and the user had not left,
@@ -53,7 +55,7 @@ class SB3VecEnv(VecEnv):
         self._start = time.perf_counter()
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
-    def reset(self) -> dict[str, np.ndarray]:  # type: ignore[override]
+    def reset(self) -> dict[str, np.ndarray]:
         observation, _ = self.env.reset(seed=self._seed, options=self._reset_options_once)
         self._seed, self._reset_options_once = None, None
         self._returns[:] = 0.0
@@ -63,7 +65,7 @@ class SB3VecEnv(VecEnv):
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = actions
 
-    def step_wait(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, list[dict[str, Any]]]:  # type: ignore[override]
+    def step_wait(self) -> StepReturn:
         observation, reward, terminated, truncated, info = self.env.step(self._actions)
         done = terminated | truncated
         self._returns += reward
@@ -137,24 +139,25 @@ class SB3VecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[Wrapper[Any, Any, Any, Any]], indices: int | Iterable[int] | None = None
     ) -> list[bool]:
-        """True for `Monitor`, whose episode statistics this adapter keeps itself; False for every other wrapper."""
+        """True for `Monitor`, whose episode statistics this adapter keeps itself; else False."""
         return [issubclass(Monitor, wrapper_class) for _ in self._get_indices(indices)]
 
 
 class HistoryExtractor(BaseFeaturesExtractor):
-    """Features for any Stable-Baselines3 policy: the `SequenceEncoder` that the offline agents use, on a Dict observation.
+    """Features for any Stable-Baselines3 policy: the `SequenceEncoder` that the offline agents use.
 
         DQN("MultiInputPolicy", env, policy_kwargs=dict(
             features_extractor_class=HistoryExtractor,
             features_extractor_kwargs=dict(public_catalog=env.unwrapped.world.public_catalog)))
 
-    Stable-Baselines3 hands over Box entries as float and Discrete entries as one-hot vectors; both are turned back into
-    the integers that the embeddings read.
+    Stable-Baselines3 hands over Box entries as float and Discrete entries as one-hot vectors; both are
+    turned back into the integers that the embeddings read.
 
     Args:
         observation_space: the single environment's Dict space.
         features_dim: size of embeddings, hidden state and features.
-        public_catalog: gives topic, price and popularity to the item representations; without it they are id embeddings.
+        public_catalog: gives topic, price and popularity to the item representations; without it they are
+            id embeddings.
         num_topics: size of the topic embedding; by default the catalog's.
     """
 

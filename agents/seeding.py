@@ -25,8 +25,9 @@ def torch_generator(seed: int) -> torch.Generator:
 def build(factory: Callable[[], ModuleT], generator: torch.Generator) -> ModuleT:
     """Construct a module and draw every parameter from `generator` alone.
 
-    The constructors of `torch.nn` initialise from the global generator; on the `meta` device they draw nothing.
-    The real storage is then allocated and filled by `initialise`. Buffers come back as zeros: fill them afterwards.
+    The constructors of `torch.nn` initialise from the global generator; on the `meta` device they draw
+    nothing. The real storage is then allocated and filled by `initialise`. Buffers come back as zeros: fill
+    them afterwards.
 
     Args:
         factory: makes the module, without arguments.
@@ -45,12 +46,15 @@ def build(factory: Callable[[], ModuleT], generator: torch.Generator) -> ModuleT
 def initialise(module: nn.Module, generator: torch.Generator | None) -> None:
     """Set every parameter of `module` in place, in the order of `named_parameters`.
 
-    Biases: 0. GRU input weights: Glorot-uniform per gate; GRU recurrent weights: orthogonal per gate (Saxe et al. 2014).
-    Embeddings: normal with standard deviation 0.1, row `padding_idx` 0. Other matrices: Glorot-uniform (Glorot and Bengio 2010).
+    Biases: 0. GRU input weights: Glorot-uniform per gate; GRU recurrent weights: orthogonal per gate (Saxe
+        et al. 2014).
+    Embeddings: normal with standard deviation 0.1, row `padding_idx` 0. Other matrices: Glorot-uniform
+        (Glorot and Bengio 2010).
 
     Args:
         module: on any device but `meta`.
-        generator: source of every value; None is PyTorch's default one, for networks that another library seeds and builds.
+        generator: source of every value; None is PyTorch's default one, for networks that another library
+            seeds and builds.
     """
     embeddings = {id(child.weight): child for child in module.modules() if isinstance(child, nn.Embedding)}
     for name, parameter in module.named_parameters():
@@ -76,9 +80,9 @@ def initialise(module: nn.Module, generator: torch.Generator | None) -> None:
 def scoped_global_rng(seed: int) -> Iterator[None]:
     """Seed the process-wide generators inside the block and restore them after it.
 
-    For libraries that draw from global generators and offer no other way (Stable-Baselines3 samples its replay
-    buffer and its exploration from `numpy.random`, and initialises networks from `torch`'s default generator).
-    Not thread-safe, as the generators are not.
+    For libraries that draw from global generators and offer no other way (Stable-Baselines3 samples its
+    replay buffer and its exploration from `numpy.random`, and initialises networks from `torch`'s default
+    generator). Not thread-safe, as the generators are not.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
@@ -96,7 +100,8 @@ def scoped_global_rng(seed: int) -> Iterator[None]:
 def single_thread() -> Iterator[None]:
     """Run PyTorch on one thread inside the block.
 
-    The networks here are small: a second thread costs more in waiting than it saves, and parallel seeds want the cores.
+    The networks here are small: a second thread costs more in waiting than it saves, and parallel seeds
+        want the cores.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

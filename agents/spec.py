@@ -1,4 +1,4 @@
-"""What an agent must know of a scenario to read its observations, and the checks against another scenario's."""
+"""What an agent must know of a scenario to read its observations, and checks against other scenarios."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ class ObservationSpec:
 
         Raises:
             KeyError: a key is missing.
-            ValueError: a width differs, or a value is out of range; the message names the first offending index.
+            ValueError: a width differs, or a value is out of range; the message names the first offending
+                index.
         """
         widths = {
             "history_items": (self.history_length, self.num_items),

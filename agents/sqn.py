@@ -1,6 +1,7 @@
 """Self-supervised Q-learning (SQN): a next-item head and a Q head on one recurrent encoder.
 
-Source: Xin, Karatzoglou, Arapakis and Jose (2020), "Self-supervised reinforcement learning for recommender systems", SIGIR.
+Source: Xin, Karatzoglou, Arapakis and Jose (2020), "Self-supervised reinforcement learning for recommender
+systems", SIGIR.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SQNConfig(TrainingConfig):
-    """Published settings (Xin et al. 2020, section 4.1): history 10, size 64, gamma 0.5, batch 256, Adam at 0.005.
+    """Published settings (Xin et al. 2020, 4.1): history 10, size 64, gamma 0.5, batch 256, Adam at 0.005.
 
     Attributes:
         gamma: discount of the TD loss, in [0, 1); 0 is the control without foresight.
@@ -73,9 +74,9 @@ class SQN(OfflineAgent):
     Loss of a minibatch:  mean over clicked impressions of CE(next-item head, clicked item)
                           + td_weight * mean over all impressions of TD(Q head, shown item)
 
-    The published logs hold clicks only. Ours keep the skips: they carry reward 0 into the TD loss and stay out of the
-    next-item loss. Slates are credited by slot: a clicked slot gets its share of the row's reward, the other slots 0,
-    and every slot bootstraps from the same next state (Ours: independent slots).
+    The published logs hold clicks only. Ours keep the skips: they carry reward 0 into the TD loss and stay
+    out of the next-item loss. Slates are credited by slot: a clicked slot gets its share of the row's
+    reward, the other slots 0, and every slot bootstraps from the same next state (Ours: independent slots).
     Acts greedily by the chosen head of the first copy (top-K for slates), so the propensity is 1.
     """
 
@@ -132,7 +133,7 @@ class SQN(OfflineAgent):
 
         loss = loss_ce + config.td_weight * loss_td
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(main.parameters(), config.max_grad_norm)
         optimizer.step()
         return {"loss": loss.detach(), "next_item": loss_ce.detach(), "td": loss_td.detach()}

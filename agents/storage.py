@@ -1,4 +1,4 @@
-"""Agents on disk: a folder with `agent.json` (what it is) and `arrays.safetensors` (what it learned). No pickle."""
+"""Agents on disk: a folder with `agent.json` (what it is) and `arrays.safetensors` (what it learned)."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ BEHAVIOUR = (11 - REWARD) / 55
 
 
 def train_toy(corrected, cap, num_updates=4_000):
-    """Chen et al. (2019), section 6.2: ten items, reward i, logged with probability (11 - i) / 55, one softmax.
+    """Chen et al. (2019), section 6.2: ten items, reward i, logged with probability (11 - i) / 55.
 
     The expectation over the log is exact, so the only randomness is gone.
     """
