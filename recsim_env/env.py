@@ -19,7 +19,7 @@ from recsim_env.interface import (
     observation_space,
     stream_seed,
 )
-from recsim_env.kernel.drivers import reset_users, step_users
+from recsim_env.kernel.drivers import find_invalid, reset_users, step_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records
 from recsim_env.rollout import check_slates, check_user_ids, check_visit
 from recsim_env.scenarios import world_config
@@ -167,6 +167,18 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             0,
             1,
         ]
+        self._shown, self._faults = self._slates[0], np.zeros((1, 2), np.int64)
+        self._check_arguments = [
+            self._slates,
+            self._num_items,
+            self._allow_repeats,
+            np.zeros((1, 2 * slate), np.int32),
+            self._faults,
+            0,
+            0,
+            1,
+        ]
+        self._check_kernel = specialise(find_invalid, self._check_arguments)
         self._step_kernel = specialise(step_users, self._step_arguments)
         self._reset_kernel = specialise(reset_users, self._reset_arguments)
 
@@ -196,12 +208,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         """Show an item or a slate, and let the user answer."""
         if self.state["ended"][0]:
             raise ResetNeeded("the session has not begun or is over: call reset() before step()")
-        if self._single_item and isinstance(action, (int, np.integer)):
-            if not 0 <= action < self._num_items:
-                raise ValueError(f"action: expected an item in [0, {self._num_items}), got {action}")
-            self._slates[0, 0] = action
-        else:
-            self._slates[:] = check_slates(self.world, np.asarray(action)[None], 1, self._allow_repeats)
+        self._take(action)
         expected = 0.0
         if self.expected_reward:
             expected = float(slate_truth(self.world, self.state, self._slates).expected_reward[0])
@@ -214,6 +221,20 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             False,
             self._info(outcome, expected),
         )
+
+    def _take(self, action: Any) -> None:
+        """Put a checked action into the kernel's slate; the usual forms take a short way."""
+        if self._single_item and isinstance(action, (int, np.integer)):
+            if not 0 <= action < self._num_items:
+                raise ValueError(f"action: expected an item in [0, {self._num_items}), got {action}")
+            self._slates[0, 0] = action
+            return
+        if isinstance(action, np.ndarray) and action.dtype == np.int64 and action.shape == self._shown.shape:
+            self._shown[:] = action
+            self._check_kernel(*self._check_arguments)
+            if self._faults[0, 0] < 0:
+                return
+        self._slates[:] = check_slates(self.world, np.asarray(action)[None], 1, self._allow_repeats)
 
     def _observation(self) -> Observation:
         block = self._block.copy()
