@@ -126,6 +126,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         world = self.world
         history, slate = world.config.history_length, world.config.slate_size
         self.state: Records = world.empty_states(1)
+        self._ended = self.state["ended"]
         self._slates = np.zeros((1, slate), np.int64)
         self._outcomes = np.zeros(1, OUTCOME)
         edges = np.cumsum([0, history, history, slate, slate, 1, 1]).tolist()
@@ -206,7 +207,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, Info]:
         """Show an item or a slate, and let the user answer."""
-        if self.state["ended"][0]:
+        if self._ended[0]:
             raise ResetNeeded("the session has not begun or is over: call reset() before step()")
         self._take(action)
         expected = 0.0
