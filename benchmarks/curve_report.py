@@ -45,7 +45,10 @@ def curve_table(summary: Mapping[str, Any]) -> RenderableType:
 
 
 def draw_learning_curve(summary: Mapping[str, Any], folder: Path) -> Path:
-    """Share of the gap against log size, one line per learner; writes PNG and SVG, returns the PNG's path."""
+    """Share of the gap against log size: means with intervals, a dash per seed.
+
+    Writes PNG and SVG, returns the PNG's path.
+    """
     rows = [row for row in summary["rows"] if row["quantity"] == "gap_share"]
     sizes, agents = summary["sizes"], list(summary["agents"])
     with figure(folder, "learning_curve", figsize=(6.6, 4.2)) as (_, axes):
@@ -58,6 +61,14 @@ def draw_learning_curve(summary: Mapping[str, Any], folder: Path) -> Path:
             means = [row["mean"] for row in mine]
             axes.plot(where, means, color=look.colour, ls=look.dash, marker=look.marker)
             for x, row in zip(where, mine, strict=True):
+                single = [
+                    one["gap_share"]
+                    for one in summary["per_seed"]
+                    if (one["agent"], one["log_decisions"]) == (agent, row["log_decisions"])
+                ]
+                axes.plot(
+                    [x] * len(single), single, color=look.colour, marker="_", ms=9, ls="none", alpha=0.6
+                )
                 if row["low"] is not None:
                     axes.plot([x, x], [row["low"], row["high"]], color=look.colour, lw=1.4)
             labels.append((means[-1], f"{display_name(agent)}  {100 * means[-1]:.0f} %", look.colour))

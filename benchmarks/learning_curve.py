@@ -113,6 +113,7 @@ def report(
         "sizes": sorted(lengths),
         "seeds": list(seeds),
         "rows": rows,
+        "per_seed": per_seed,
     }
     path = folder.folder / "summary.json"
     write_json(path, summary)

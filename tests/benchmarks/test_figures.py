@@ -76,7 +76,14 @@ def test_learning_curve_is_drawn(tmp_path):
         for a, n in cases
     ]
     settings = {"scenario": "recsim_env/Storefront-v0"}
-    summary = {"rows": rows, "sizes": [1_000, 100_000], "agents": ["sqn", "ips"], "settings": settings}
+    per_seed = [{"agent": a, "log_decisions": n, "gap_share": 0.3} for a, n in cases]
+    summary = {
+        "rows": rows,
+        "per_seed": per_seed,
+        "sizes": [1_000, 100_000],
+        "agents": ["sqn", "ips"],
+        "settings": settings,
+    }
     assert draw_learning_curve(summary, tmp_path).stat().st_size > 1_000
 
 
