@@ -111,7 +111,7 @@ def run_settings(command: str, experiment: Experiment, config: WorldConfig, **mo
         "held_out_seed": HELD_OUT_SEED,
         "world": json.loads(config.to_json()),
         "stream_version": provenance()["stream_version"],
-        "code": code_hash(),
+        "source_code": code_hash(),
     }
 
 
