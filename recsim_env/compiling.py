@@ -5,12 +5,14 @@ With ``NUMBA_DISABLE_JIT=1`` in the environment every function stays plain Pytho
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.caching import FunctionCache
@@ -41,7 +43,13 @@ class _FreshCache(FunctionCache):
         return (*super()._index_key(sig, codegen), _FINGERPRINT)
 
 
-def compiled(function: Callable[..., Any] | None = None, *, inline: bool = False, merge: bool = False) -> Any:
+def compiled(
+    function: Callable[..., Any] | None = None,
+    *,
+    inline: bool = False,
+    merge: bool = False,
+    entry: bool = False,
+) -> Any:
     """Compile a function in nopython mode, without fast-math: bits must not depend on inlining.
 
     Compiled functions only read and write arrays that their caller holds, so they do without reference
@@ -51,6 +59,7 @@ def compiled(function: Callable[..., Any] | None = None, *, inline: bool = False
         function: the function, when used as a bare decorator.
         inline: whether LLVM must inline it, so that loops over it vectorise.
         merge: whether its code becomes part of its one caller, which saves compiling it twice.
+        entry: whether it is called from Python, with structured arrays.
     """
 
     def decorate(python_function: Callable[..., Any]) -> Any:
@@ -61,11 +70,29 @@ def compiled(function: Callable[..., Any] | None = None, *, inline: bool = False
             inline="always" if merge else "never",
             _nrt=False,
         )(python_function)
-        if isinstance(dispatcher, Dispatcher):  # a plain function when the compiler is switched off
-            dispatcher._cache = _FreshCache(python_function)
+        if not isinstance(dispatcher, Dispatcher):  # the compiler is switched off
+            return _with_attributes(python_function) if entry else python_function
+        dispatcher._cache = _FreshCache(python_function)
         return dispatcher
 
     return decorate if function is None else decorate(function)
+
+
+def _with_attributes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The plain function, its structured arrays viewed so that ``record.field`` works as in compiled code."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return function(
+            *(
+                argument.view(np.recarray)
+                if isinstance(argument, np.ndarray) and argument.dtype.names is not None
+                else argument
+                for argument in arguments
+            )
+        )
+
+    return call
 
 
 def specialise(function: Any, arguments: Sequence[Any]) -> Callable[..., Any]:

@@ -33,7 +33,7 @@ def has_repeat(slate, twice):
     return repeated != 0
 
 
-@compiled
+@compiled(entry=True)
 def find_invalid(slates, num_items, allow_repeats, twice, faults, part, start, stop):
     """Write where the first invalid item of rows start .. stop - 1 is into faults[part], (-1, -1) if none.
 
@@ -60,7 +60,7 @@ def find_invalid(slates, num_items, allow_repeats, twice, faults, part, start, s
                     return
 
 
-@compiled
+@compiled(entry=True)
 def step_users(
     params,
     items,
@@ -101,7 +101,7 @@ def step_users(
         write_observation(states[i], i, observation)
 
 
-@compiled
+@compiled(entry=True)
 def reset_users(
     params, items, topic_centres, seed, states, rows, users, visits, scratch, observation, start, stop
 ):
@@ -121,14 +121,14 @@ def reset_users(
         write_observation(state, rows[i], observation)
 
 
-@compiled
+@compiled(entry=True)
 def observe_users(states, observation):
     """Write the observations of B users; observation: ObservationArrays of B rows, overwritten."""
     for i in range(len(states)):
         write_observation(states[i], i, observation)
 
 
-@compiled
+@compiled(entry=True)
 def slate_truth_users(params, items, states, slates, scratch, truth):
     """Write the exact law of the answers to B slates; truth: a ``SlateTruth`` of B rows, overwritten."""
     own = scratch[0]
@@ -143,7 +143,7 @@ def slate_truth_users(params, items, states, slates, scratch, truth):
             truth.purchase_prob[i, k] = marginal_purchase_prob(params[0], state, item, own.match[k])
 
 
-@compiled
+@compiled(entry=True)
 def item_truth_users(params, items, states, truth, start, stop):
     """Write utility and value of a click of every item into rows start .. stop - 1 of an ``ItemTruth``."""
     for i in range(start, stop):
