@@ -21,7 +21,7 @@ from recsim_env.interface import (
 )
 from recsim_env.kernel.drivers import find_invalid, reset_users, step_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records
-from recsim_env.rollout import check_slates, check_user_ids, check_visit
+from recsim_env.rollout import check_slates, check_user_id, check_visit
 from recsim_env.scenarios import world_config
 from recsim_env.truth import slate_truth
 from recsim_env.world import World
@@ -30,6 +30,7 @@ Observation = dict[str, Any]
 Info = dict[str, Any]
 
 OPTIONS = ("user_id", "visit")
+_CARRIED = ("state", "_block", "_users", "_visits")  # the buffers whose content outlives a call
 _REWARD, _REVENUE, _USER, _VISIT, _CLICKS, _LIKES, _PURCHASES, _TERMINATED = range(8)
 
 
@@ -119,7 +120,25 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self._next_user = 0
         self._num_items = self.world.config.catalog.num_items
         self._single_item = self.world.config.slate_size == 1
+        settings = set(vars(self))
         self._allocate()
+        self._buffers = set(vars(self)) - settings
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the buffers and the machine code bound to them, which ``__setstate__`` makes anew."""
+        kept = {name: value for name, value in vars(self).items() if name not in self._buffers}
+        return {**kept, **{name: getattr(self, name).copy() for name in _CARRIED}}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update({name: value for name, value in kept.items() if name not in _CARRIED})
+        self._allocate()
+        for name in _CARRIED:
+            getattr(self, name)[:] = kept[name]
+        if self.seed_value is not None:
+            self._bind_seed(self.seed_value)
+
+    def _bind_seed(self, seed: int) -> None:
+        self._step_arguments[2] = self._reset_arguments[3] = np.uint64(seed)
 
     def _allocate(self) -> None:
         """The buffers that the kernel reads and writes, and the kernel bound to their types."""
@@ -187,19 +206,19 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:
         """Start a session (see Starting State)."""
-        super().reset(seed=seed)
         chosen = check_options(options, OPTIONS)
+        user = check_user_id(chosen["user_id"]) if "user_id" in chosen else None
+        visit = check_visit(chosen.get("visit", 0))
+        super().reset(seed=seed)
         if seed is not None or self.seed_value is None:
             assert self.np_random_seed is not None
             self.seed_value = stream_seed(self.np_random_seed)
             self._next_user = 0
-            self._step_arguments[2] = self._reset_arguments[3] = np.uint64(self.seed_value)
-        if "user_id" in chosen:
-            self._users[0] = check_user_ids(chosen["user_id"])[0]
-        else:
-            self._users[0] = self._next_user
+            self._bind_seed(self.seed_value)
+        if user is None:
+            user = self._next_user
             self._next_user += 1
-        self._visits[0] = check_visit(chosen.get("visit", 0))
+        self._users[0], self._visits[0] = user, visit
         self._reset_kernel(*self._reset_arguments)
         self._outcomes.fill(0)
         self._outcomes["user_id"], self._outcomes["visit"] = self._users, self._visits

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.policy import Observation, Policy
 from recsim_env.records import Records
-from recsim_env.streams import MAX_USER_ID, MAX_VISIT
+from recsim_env.streams import MAX_SEED, MAX_STEP, MAX_USER_ID, MAX_VISIT
 from recsim_env.truth import slate_truth
 from recsim_env.world import World
 
@@ -57,20 +57,30 @@ def check_user_ids(user_ids: ArrayLike) -> NDArray[np.int64]:
         raise ValueError(
             f"user_ids: expected a non-empty 1-d array of integers, got shape {ids.shape} of {ids.dtype}"
         )
-    ids = ids.astype(np.int64)
     outside = np.flatnonzero((ids < 0) | (ids > MAX_USER_ID))
     if len(outside):
         raise ValueError(
             f"user_ids[{outside[0]}]: expected an id in [0, {MAX_USER_ID}], got {ids[outside[0]]}"
         )
-    return ids
+    return ids.astype(np.int64)
+
+
+def check_whole(name: str, value: Any, low: int, high: int) -> int:
+    """An integer within bounds, or a clear error."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not low <= value <= high:
+        raise ValueError(f"{name}: expected an integer in [{low}, {high}], got {value!r}")
+    return int(value)
+
+
+def check_user_id(user_id: Any) -> int:
+    """One user id within [0, MAX_USER_ID], or a clear error."""
+    return check_whole("user_id", user_id, 0, MAX_USER_ID)
 
 
 def check_visit(visit: Any) -> int:
     """A visit number within [0, MAX_VISIT], or a clear error."""
-    if isinstance(visit, bool) or not isinstance(visit, (int, np.integer)) or not 0 <= visit <= MAX_VISIT:
-        raise ValueError(f"visit: expected an integer in [0, {MAX_VISIT}], got {visit!r}")
-    return int(visit)
+    return check_whole("visit", visit, 0, MAX_VISIT)
 
 
 def check_slates(world: World, action: Any, num_users: int, allow_repeats: bool) -> NDArray[np.int64]:
@@ -136,6 +146,9 @@ def rollout(
         one ``Impressions`` per step of the batch, holding the users that took it.
     """
     ids = check_user_ids(user_ids)
+    seed, visit = check_whole("seed", seed, 0, MAX_SEED), check_visit(visit)
+    max_steps = check_whole("max_steps", max_steps, 1, MAX_STEP)
+    batch_size = check_whole("batch_size", batch_size, 1, MAX_USER_ID)
     count = min(batch_size, len(ids))
     states = world.empty_states(count)
     scratch = world.empty_scratch()
@@ -160,8 +173,8 @@ def rollout(
             visit=outcomes["visit"].copy(),
             step=step,
             observation=observation,
-            action=slates,
-            propensity=np.asarray(decision.propensity, np.float64),
+            action=slates.copy(),
+            propensity=np.array(decision.propensity, np.float64),
             events=states["last_events"].copy(),
             price=world.items["price"][slates],
             reward=outcomes["reward"].copy(),

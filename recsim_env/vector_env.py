@@ -130,9 +130,12 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, Info]:
         """Start sessions in all rows, or in those of ``options["reset_mask"]`` (see Starting State)."""
-        super().reset(seed=seed)
         options = dict(check_options(options, OPTIONS))
         rows = self._rows_to_reset(options.get("reset_mask"))
+        if seed is not None and len(rows) < self.num_envs:
+            raise ValueError(
+                f"seed: expected None with a reset_mask that spares rows, which share it, got {seed}"
+            )
         users, visits = None, np.zeros(len(rows), np.int64)
         if "user_ids" in options:
             users = check_user_ids(options["user_ids"])
@@ -140,6 +143,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
                 raise ValueError(
                     f"reset options: user_ids: expected {len(rows)} ids, one per reset row, got {len(users)}"
                 )
+        super().reset(seed=seed)
         if seed is not None or self.seed_value is None:
             assert self.np_random_seed is not None
             self.seed_value = stream_seed(self.np_random_seed)
