@@ -46,7 +46,7 @@ class ItemTruth(NamedTuple):
     @property
     def expected_reward(self) -> NDArray[np.float32]:
         """[B, N]: expected reward of showing each item alone, sigmoid(v) times the value of its click."""
-        return self.value_of_click / (1 + np.exp(-self.utility))
+        return self.value_of_click / (1 + np.exp(np.minimum(-self.utility, 80.0)))
 
 
 def slate_truth(world: World, states: Records, slates: NDArray[np.int64]) -> SlateTruth:
@@ -122,13 +122,13 @@ def best_logit_slates(
     Source: Dinkelbach (1967), On nonlinear fractional programming; ours: the position weights.
     """
     weight = np.exp(np.minimum(utility, 80.0).astype(np.float64))
-    best = np.zeros(len(utility))
+    best = np.full(len(utility), -np.inf)
     slates = top_items(weight * value, len(examination))
     for _ in range(MAX_ITERATIONS):
         shown_weight = np.take_along_axis(weight, slates, axis=1) * examination
         shown_value = np.take_along_axis(value, slates, axis=1)
         ratio = (shown_weight * shown_value).sum(axis=1) / (1 + shown_weight.sum(axis=1))
-        if not (ratio > best * (1 + 1e-12)).any():
+        if not (ratio - best > 1e-12 * np.abs(ratio)).any():
             break
         best = np.maximum(best, ratio)
         slates = top_items(weight * (value - best[:, None]), len(examination))
