@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # The simulator from the ground up: a module imports its own floor and the floors below it.
 # A name stands for a module of recsim_env, or for a package of it whose own modules are on one floor.
 FLOORS: list[list[str]] = [
-    ["compiling", "policy", "spaces", "threads"],
+    ["checked", "compiling", "policy", "spaces", "threads"],
     ["arithmetic"],
     ["streams"],
     ["config"],
@@ -31,7 +31,7 @@ FLOORS: list[list[str]] = [
     ["world"],
     ["rollout", "truth"],
     ["event_log", "metrics"],
-    ["env", "vector_env"],
+    ["env", "vector_env", "wrappers"],
     ["__init__"],
 ]
 
