@@ -1,0 +1,48 @@
+"""The user model once more, in double precision and plain NumPy: the kernel is tested against it."""
+
+import numpy as np
+from scipy import special
+
+ALPHA = 1e-4
+"""Where the law holds, a test of it fails with this probability; seeds are fixed, so not from run to run."""
+SIGMAS = 4.0
+"""A mean further than so many standard errors away fails; the two-sided probability is 6e-5."""
+
+
+def click_law(config, items, state, slate):
+    """Utilities by hand and the probability of a click at each position, [K]."""
+    shown = items[slate]
+    utility = (
+        config.choice.affinity_weight * (shown["embedding"].astype(float) @ state["interest"].astype(float))
+        + shown["appeal"]
+        + state["conformity"] * shown["log_popularity"]
+        - config.preferences.satiation_weight * state["satiation"][shown["topic"]]
+        - config.choice.no_click_utility
+    )
+    examination = np.arange(1, len(slate) + 1) ** -config.choice.position_exponent
+    if config.choice.model == "logit":
+        weight = examination * np.exp(utility)
+        return weight / (1 + weight.sum())
+    attraction = special.expit(utility)
+    if config.choice.model == "position":
+        return examination * attraction
+    return examination * attraction * np.concatenate([[1.0], np.cumprod(1 - attraction)[:-1]])
+
+
+def funnel_law(config, items, state, slate):
+    """(P(like | click), P(purchase | click, no like), P(purchase | click, like)), each [K]."""
+    shown, weights = items[slate], config.funnel
+    match = shown["embedding"].astype(float) @ state["interest"].astype(float)
+    quality = shown["quality"].astype(float)
+    like = special.expit(weights.like_bias + weights.like_match * match + weights.like_quality * quality)
+    logit = weights.purchase_bias + weights.purchase_match * match + weights.purchase_quality * quality
+    logit = logit - state["price_sensitivity"] * np.log(shown["price"].astype(float))
+    return like, special.expit(logit), special.expit(logit + weights.purchase_like)
+
+
+def value_law(config, items, state, slate):
+    """Expected reward of each position once clicked, [K]."""
+    like, without, with_like = funnel_law(config, items, state, slate)
+    worth = config.reward.purchase * items[slate]["price"].astype(float) ** config.reward.price_exponent
+    purchase = like * with_like + (1 - like) * without
+    return config.reward.click + config.reward.like * like + worth * purchase
