@@ -1,0 +1,259 @@
+"""Every field of every section changes what it says and nothing else.
+
+A field names the quantities that it enters directly. Those must change with it, what is computed from them
+may, and everything else must stay bit for bit. Answers are probed from the states of the unchanged world.
+"""
+
+import dataclasses
+from functools import cache
+
+import numpy as np
+import pytest
+
+from recsim_env import World, WorldConfig
+from recsim_env.truth import slate_truth
+from tests.small_worlds import NUM_ITEMS, carry_on, digest, fresh_states, slates_for, small_config, world_of
+
+USERS = np.arange(400)
+
+FOLLOWS = {
+    "topic_centres": {"embedding", "taste"},
+    "topic": {"embedding", "click_prob", "next_satiation"},
+    "embedding": {
+        "click_prob",
+        "like_prob",
+        "purchase_prob",
+        "organic_items",
+        "organic_events",
+        "next_interest",
+    },
+    "quality": {"appeal", "like_prob", "purchase_prob", "organic_events", "next_satisfaction"},
+    "appeal": {"click_prob", "organic_items"},
+    "log_popularity": {"click_prob", "organic_items"},
+    "price": {"purchase_prob", "organic_events", "revenue", "reward", "expected_reward"},
+    "segment": {"taste"},
+    "taste": {"interest"},
+    "interest": {"organic_items", "organic_events"},
+    "conformity": {"organic_items"},
+    "price_sensitivity": {"organic_events"},
+    "organic_count": {"organic_items", "organic_events"},
+    "organic_items": {"organic_events"},
+    "click_prob": {"clicks", "expected_reward"},
+    "like_prob": {"likes", "purchase_prob", "expected_reward"},
+    "purchase_prob": {"purchases", "expected_reward"},
+    "clicks": {
+        "likes",
+        "purchases",
+        "reward",
+        "next_interest",
+        "next_satiation",
+        "next_satisfaction",
+        "next_patience",
+    },
+    "likes": {"purchases", "reward", "next_interest"},
+    "purchases": {"revenue", "reward", "next_interest"},
+    "next_satisfaction": {"next_patience"},
+}
+"""Quantity -> what is computed from it."""
+
+FIELDS = {
+    "catalog.seed": (
+        1,
+        {"topic_centres", "topic", "embedding", "quality", "appeal", "price", "log_popularity"},
+    ),
+    "catalog.num_items": (90, {"log_popularity", "organic_items"}),
+    "catalog.topic_spread": (1.0, {"embedding"}),
+    "catalog.popularity_exponent": (1.5, {"log_popularity"}),
+    "catalog.appeal_scale": (1.0, {"appeal"}),
+    "catalog.quality_appeal_correlation": (0.5, {"appeal"}),
+    "catalog.price_median": (30.0, {"price"}),
+    "catalog.price_log_std": (0.4, {"price"}),
+    "population.num_segments": (2, {"segment"}),
+    "population.segment_strength": (0.9, {"taste"}),
+    "population.second_topic_weight": (0.2, {"taste"}),
+    "population.taste_noise": (0.8, {"taste"}),
+    "population.interest_noise": (0.5, {"interest"}),
+    "population.conformity_mean": (0.6, {"conformity"}),
+    "population.conformity_std": (0.3, {"conformity"}),
+    "population.price_sensitivity_mean": (0.3, {"price_sensitivity"}),
+    "population.price_sensitivity_std": (0.5, {"price_sensitivity"}),
+    "population.cold_share": (0.5, {"organic_count"}),
+    "population.organic_min": (4, {"organic_count"}),
+    "population.organic_max": (4, {"organic_count"}),
+    "population.organic_candidates": (8, {"organic_items"}),
+    "choice.model": ("cascade", {"click_prob"}),
+    "choice.affinity_weight": (5.0, {"click_prob", "organic_items"}),
+    "choice.no_click_utility": (2.0, {"click_prob"}),
+    "choice.position_exponent": (1.5, {"click_prob", "next_satiation"}),
+    "funnel.like_bias": (0.0, {"like_prob", "organic_events"}),
+    "funnel.like_match": (1.0, {"like_prob", "organic_events"}),
+    "funnel.like_quality": (3.0, {"like_prob", "organic_events"}),
+    "funnel.purchase_bias": (-1.0, {"purchase_prob", "organic_events"}),
+    "funnel.purchase_match": (3.0, {"purchase_prob", "organic_events"}),
+    "funnel.purchase_quality": (3.0, {"purchase_prob", "organic_events"}),
+    "funnel.purchase_like": (3.0, {"purchase_prob", "organic_events"}),
+    "preferences.satiation_weight": (5.0, {"click_prob"}),
+    "preferences.satiation_recovery": (0.5, {"next_satiation"}),
+    "preferences.satiation_shown": (0.3, {"next_satiation"}),
+    "preferences.satiation_consumed": (0.5, {"next_satiation"}),
+    "preferences.pull_click": (0.3, {"next_interest"}),
+    "preferences.pull_like": (0.3, {"next_interest"}),
+    "preferences.pull_purchase": (0.3, {"next_interest"}),
+    "preferences.taste_pull": (0.3, {"next_interest"}),
+    "preferences.drift_scale": (0.2, {"next_interest"}),
+    "preferences.satisfaction_initial": (0.9, {"satisfaction"}),
+    "preferences.satisfaction_memory": (0.2, {"next_satisfaction"}),
+    "session.patience_scale": (3.0, {"patience"}),
+    "session.patience_shape": (1.0, {"patience"}),
+    "session.step_cost": (2.0, {"next_patience"}),
+    "session.refund": (0.1, {"next_patience"}),
+    "reward.click": (2.0, {"reward", "expected_reward"}),
+    "reward.like": (2.0, {"reward", "expected_reward"}),
+    "reward.purchase": (2.0, {"reward", "expected_reward"}),
+    "reward.price_exponent": (1.0, {"reward", "expected_reward"}),
+}
+"""Field -> another value, and the quantities it enters directly."""
+
+SIZES = {"catalog.embedding_dim", "catalog.num_topics", "slate_size", "history_length"}
+"""Fields that give arrays another shape; see the tests at the end."""
+
+
+def closure(quantities: set[str]) -> set[str]:
+    reached = set(quantities)
+    while more := set().union(*(FOLLOWS.get(name, set()) for name in reached)) - reached:
+        reached |= more
+    return reached
+
+
+def changed_config(name: str, value: object) -> WorldConfig:
+    section, _, field = name.rpartition(".")
+    return small_config().replace(**({section: {field: value}} if section else {field: value}))
+
+
+def probe_catalog(world: World) -> dict[str, str]:
+    """The first items, so that a larger catalog can be compared."""
+    items = world.items[:NUM_ITEMS]
+    names = ("embedding", "topic", "quality", "appeal", "log_popularity", "price")
+    return {"topic_centres": digest(world.topic_centres), **{name: digest(items[name]) for name in names}}
+
+
+def probe_start(world: World) -> dict[str, str]:
+    states, _ = fresh_states(world, USERS)
+    names = (
+        "segment",
+        "taste",
+        "conformity",
+        "price_sensitivity",
+        "patience",
+        "interest",
+        "satisfaction",
+        "satiation",
+    )
+    there = states["history_items"] < world.config.catalog.num_items
+    organic = {
+        "organic_count": digest(there.sum(axis=1)),
+        "organic_items": digest(np.where(there, states["history_items"], -1)),
+        "organic_events": digest(states["history_events"]),
+    }
+    return {**{name: digest(states[name]) for name in names}, **organic}
+
+
+@cache
+def baseline_states() -> np.ndarray:
+    world = world_of(small_config())
+    return carry_on(world, fresh_states(world, USERS)[0], steps=2).states[-1]
+
+
+def probe_answers(world: World) -> dict[str, str]:
+    """What the users of the unchanged world, in the middle of their sessions, answer to the same slates."""
+    states = baseline_states().copy()
+    slates = slates_for(world_of(small_config()), states)
+    truth = slate_truth(world, states, slates)
+    outcomes, _ = world.step(0, states, slates)
+    events = states["last_events"]
+    return {
+        **{name: digest(getattr(truth, name)) for name in truth._fields},
+        **{name: digest(events & bit) for name, bit in (("clicks", 1), ("likes", 2), ("purchases", 4))},
+        **{name: digest(outcomes[name]) for name in ("reward", "revenue")},
+        **{
+            f"next_{name}": digest(states[name])
+            for name in ("interest", "satiation", "satisfaction", "patience")
+        },
+        "next_step": digest(states["step"], states["last_slate"], states["taste"], states["segment"]),
+    }
+
+
+def probe(world: World) -> dict[str, str]:
+    return probe_catalog(world) | probe_start(world) | probe_answers(world)
+
+
+@cache
+def baseline() -> dict[str, str]:
+    return probe(world_of(small_config()))
+
+
+def test_the_walk_covers_every_field():
+    names = set()
+    for spec in dataclasses.fields(WorldConfig):
+        if "low" in spec.metadata:
+            names.add(spec.name)
+        else:
+            names |= {f"{spec.name}.{field.name}" for field in dataclasses.fields(spec.default_factory)}
+    assert names == set(FIELDS) | SIZES
+    assert closure(set(FOLLOWS)) <= set(baseline())
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_changes_what_it_says_and_nothing_else(name):
+    value, direct = FIELDS[name]
+    config = changed_config(name, value)
+    assert config != small_config()
+    after, before = probe(world_of(config)), baseline()
+    moved = {quantity for quantity in before if after[quantity] != before[quantity]}
+    assert direct <= moved, f"{name} is accepted and ignored by {sorted(direct - moved)}"
+    assert moved <= closure(direct), f"{name} also changes {sorted(moved - closure(direct))}"
+
+
+def test_the_same_config_gives_the_same_world():
+    assert probe(World(small_config())) == baseline()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "same"),
+    [
+        ("catalog.embedding_dim", 12, {"topic", "quality", "appeal", "price", "log_popularity"}),
+        ("catalog.num_topics", 6, {"quality", "appeal", "price", "log_popularity"}),
+    ],
+)
+def test_sizes_of_the_catalog(name, value, same):
+    world = World(changed_config(name, value))
+    after, before = probe_catalog(world), probe_catalog(world_of(small_config()))
+    assert {quantity for quantity in before if after[quantity] == before[quantity]} == same
+    dim, topics = world.config.catalog.embedding_dim, world.config.catalog.num_topics
+    assert world.items["embedding"].shape == (NUM_ITEMS, dim)
+    assert world.topic_centres.shape == (topics, dim)
+    assert world.items["topic"].max() == topics - 1
+    assert world.public_catalog.num_topics == topics
+    assert world.state_dtype["interest"].shape == world.state_dtype["taste"].shape == (dim,)
+    assert world.state_dtype["satiation"].shape == (topics,)
+
+
+def test_the_size_of_the_slate():
+    """One position instead of four: the same users with the same luck, shown less."""
+    one, four = (world_of(small_config(slate_size)) for slate_size in (1, 4))
+    assert probe_catalog(one) == probe_catalog(four)
+    assert probe_start(one) == probe_start(four)
+    assert one.state_dtype["last_slate"].shape == (1,)
+    states, _ = fresh_states(one, USERS)
+    wide, _ = fresh_states(four, USERS)
+    first, _ = one.step(0, states, np.full((len(USERS), 1), 7))
+    blanks, _ = four.step(0, wide, np.full((len(USERS), 4), 7))  # three repeats: blank positions
+    np.testing.assert_array_equal(states["last_events"][:, 0], wide["last_events"][:, 0])
+    np.testing.assert_array_equal(first["reward"], blanks["reward"])
+    np.testing.assert_array_equal(states["interest"], wide["interest"])
+
+
+def test_the_length_of_the_history():
+    """Only how much is remembered changes, so the last items agree."""
+    dtype = World(small_config().replace(history_length=3)).state_dtype
+    assert dtype["history_items"].shape == dtype["history_events"].shape == (3,)
