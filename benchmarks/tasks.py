@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UsageError
+from benchmarks.provenance import provenance
 from recsim_env.event_log import replacing
 
 Report = Callable[[float], None]
@@ -104,7 +105,8 @@ class TaskFolder:
 def run_and_save(task: Task, path: Path, settings_fingerprint: str, report: Report) -> None:
     """Run a task and write its result in one move."""
     result = task.function(**task.arguments, report=report)
-    write_json(path, {"task": task.name, "fingerprint": settings_fingerprint, "result": result})
+    origin = {"task": task.name, "fingerprint": settings_fingerprint, "provenance": provenance()}
+    write_json(path, {**origin, "result": result})
 
 
 def fingerprint(settings: Any) -> str:

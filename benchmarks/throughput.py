@@ -181,7 +181,7 @@ def _row(case: Case, results: Sequence[dict[str, float]]) -> dict[str, Any]:
         "rate_low": float(rates.min()),
         "rate_high": float(rates.max()),
         "peak_mib": float(np.median([result["peak_mib"] for result in results])),
-        "num_repeats": len(results),
+        "rates": rates.tolist(),
     }
 
 

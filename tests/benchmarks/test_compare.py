@@ -102,6 +102,8 @@ def test_the_summary_says_where_it_comes_from(run):
     assert settings["world"]["catalog"]["num_items"] == settings["num_items"] == 1_000
     assert summary["seeds"] == [1000, 1001]
     assert json.loads((out / "settings.json").read_text()) == settings
+    task = json.loads((out / "tasks" / "sqn-seed-1000.json").read_text())
+    assert task["provenance"] == summary["provenance"]
 
 
 def test_the_same_command_computes_nothing_again(run):

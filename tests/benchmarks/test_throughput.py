@@ -46,7 +46,7 @@ def test_the_command_reports_every_row(tmp_path: Path):
         console=console,
     )
     ours = [row for row in summary["rows"] if row["simulator"] == "recsim_env"]
-    assert [(row["num_users"], row["num_repeats"]) for row in ours] == [(0, 2), (8, 2)]
+    assert [(row["num_users"], len(row["rates"])) for row in ours] == [(0, 2), (8, 2)]
     assert all(row["rate_low"] <= row["rate"] <= row["rate_high"] for row in ours)
     assert summary["first_step_seconds"]["warm"] < summary["first_step_seconds"]["cold"]
     assert json.loads((tmp_path / "rows.json").read_text())["rows"] == summary["rows"]
