@@ -47,7 +47,7 @@ class ReinforceConfig(TrainingConfig):
         acting: "greedy" shows the most probable items, "sample" draws from the policy.
     """
 
-    gamma: float = 0.5
+    gamma: float = 0.3
     weight_cap: float = DEFAULT_WEIGHT_CAP
     warm_start: float = 0.5
     entropy_weight: float = 0.0
@@ -88,30 +88,38 @@ class PolicyNetwork(nn.Module):
 class Reinforce(OfflineAgent):
     """Softmax policy trained on the log by the capped importance-weighted score function.
 
-    gradient = mean_t w_t (G_t - b(s_t)) grad log pi(a_t | s_t)
+    gradient = mean_t w_t A_t grad log pi(a_t | s_t)
     w_t      = min(pi(a_t | s_t) / beta(a_t | s_t), cap)
+    A_t      = max(G_t - b(s_t), 0)
 
-    G_t is the discounted return-to-go inside the session (a truncated session's tail counts as 0); the
-    baseline b is a linear value head on the state with its gradient blocked, regressed on G.
+    G_t is the discounted return-to-go inside the session, as logged (what a truncated session would still have earned
+    counts as 0). The baseline b is a linear value head on the state with its gradient blocked, regressed on G.
 
-    Warm start (Ours): at the start pi is uniform, so every weight of an item that the logging policy likes
-    is tiny and learning crawls. The first updates therefore hold the numerator at the uniform policy and
-    drop the baseline, which is inverse-propensity-weighted maximum likelihood, a lower bound of the same
-    objective (Ma et al. 2019, "Imitation-regularized offline learning").
+    Two departures from the paper, each because without it training fails on a log of this kind (Ours):
 
-    Slates are one action: pi(A|s) is the Plackett-Luce probability of the ordered slate, the exact
-        counterpart of the
-    recorded slate propensity. Acts greedily by default (propensity 1); with `acting="sample"` it draws from
-    pi and states the exact propensity.
+    - Advantages below the baseline are dropped. They would push logged items down, and a policy gains by that
+      objective just by leaving the log's support, where nothing contradicts it ("propensity overfitting", Swaminathan
+      and Joachims 2015, "The self-normalized estimator for counterfactual learning"); only what turned out better
+      than expected is imitated (as in Oh et al. 2018, "Self-imitation learning").
+    - Warm start: at first pi is uniform, so the weight of every item that the logging policy likes is tiny, and
+      learning crawls. The first updates hold the numerator at the uniform policy, which is maximum likelihood weighted
+      by inverse propensity and advantage, a lower bound of the same objective (Ma et al. 2019,
+      "Imitation-regularized offline learning").
+
+    Slates are one action: pi(A|s) is the Plackett-Luce probability of the ordered slate, the exact counterpart of the
+    recorded slate propensity. Acts greedily by default (propensity 1); with `acting="sample"` it draws from pi and
+    states the exact propensity.
     """
 
     name = "ips"
     config_class = ReinforceConfig
 
     def make_network(self) -> nn.Module:
+        """One policy network."""
         return PolicyNetwork(self.spec, self.num_topics, self.config.dim)
 
     def set_catalog(self, catalog: PublicCatalog) -> None:
+        """Give the catalog to the encoder's item table."""
         self._policy().encoder.items.set_catalog(catalog)
 
     def _policy(self) -> PolicyNetwork:
@@ -119,46 +127,54 @@ class Reinforce(OfflineAgent):
         return self.network
 
     def train(self, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
+        """Update the network by minibatches of the log, warm start first."""
         config: ReinforceConfig = self.config
-        network = self._policy()
-        optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
         returns = returns_to_go(data.reward.numpy(), data.last.numpy(), config.gamma)
         return_t = torch.from_numpy(returns.astype(np.float32))
-        log_uniform = -float(
-            np.log(np.arange(self.spec.num_items, self.spec.num_items - self.spec.slate_size, -1)).sum()
-        )
         total = config.num_updates(len(data))
         for update, rows in enumerate(minibatches(len(data), config.batch_size, total, generator)):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * (1 - update / total)
-            logits, baseline = network(gather(data.observation, rows))
-            log_prob = plackett_luce_log_prob(torch.log_softmax(logits, dim=1), data.item[rows])
             warm = update < config.warm_start * total
-            numerator = torch.full_like(log_prob, log_uniform) if warm else log_prob
-            weight = importance_weights(numerator, data.log_propensity[rows], config.weight_cap)
-            advantage = return_t[rows] if warm else return_t[rows] - baseline
-            policy_loss = reinforce_loss(log_prob, advantage, weight).mean()
-            value_loss = ((baseline - return_t[rows]) ** 2).mean()
-            loss = policy_loss + value_loss
-            if config.entropy_weight > 0:
-                loss = loss - config.entropy_weight * softmax_entropy(logits).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), config.max_grad_norm)
-            optimizer.step()
+            metrics = self._update(optimizer, data, return_t[rows], rows, warm)
             if (update + 1) % REPORT_EVERY == 0 or update + 1 == total:
-                progress(
-                    update + 1,
-                    total,
-                    {
-                        "loss": loss.item(),
-                        "value": value_loss.item(),
-                        "weight": weight.mean().item(),
-                        "effective": (weight.sum() ** 2 / (weight**2).sum() / len(weight)).item(),
-                    },
-                )
+                progress(update + 1, total, {key: value.item() for key, value in metrics.items()})
+
+    def _update(
+        self, optimizer: torch.optim.Optimizer, data: LogTensors, return_t: Tensor, rows: Tensor, warm: bool
+    ) -> dict[str, Tensor]:
+        """One gradient step on the given rows of the log."""
+        config: ReinforceConfig = self.config
+        logits, baseline = self._policy()(gather(data.observation, rows))
+        log_prob = plackett_luce_log_prob(torch.log_softmax(logits, dim=1), data.item[rows])
+        numerator = torch.full_like(log_prob, self._log_uniform()) if warm else log_prob
+        weight = importance_weights(numerator, data.log_propensity[rows], config.weight_cap)
+        advantage = torch.clamp(return_t - baseline, min=0)
+        policy_loss = reinforce_loss(log_prob, advantage, weight).mean()
+        value_loss = ((baseline - return_t) ** 2).mean()
+        loss = policy_loss + value_loss
+        if config.entropy_weight > 0:
+            loss = loss - config.entropy_weight * softmax_entropy(logits).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
+        optimizer.step()
+        effective = weight.sum() ** 2 / (len(weight) * (weight**2).sum()).clamp(min=1e-30)
+        return {
+            "loss": loss.detach(),
+            "value": value_loss.detach(),
+            "weight": weight.mean(),
+            "effective": effective,
+        }
+
+    def _log_uniform(self) -> float:
+        """Log-probability of any ordered slate under the uniform policy."""
+        num_items, slate_size = self.spec.num_items, self.spec.slate_size
+        return -float(np.log(np.arange(num_items, num_items - slate_size, -1)).sum())
 
     def decide(self, observation: Mapping[str, Tensor], generator: np.random.Generator) -> Decision:
+        """The most probable items, or a draw from the policy with its exact propensity."""
         logits, _ = self._policy()(observation)
         log_prob = torch.log_softmax(logits.double(), dim=1).numpy()
         if self.config.acting == "greedy":

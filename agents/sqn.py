@@ -84,9 +84,11 @@ class SQN(OfflineAgent):
     config_class = SQNConfig
 
     def make_network(self) -> nn.Module:
+        """The two copies."""
         return nn.ModuleList([SQNetwork(self.spec, self.num_topics, self.config.dim) for _ in range(2)])
 
     def set_catalog(self, catalog: PublicCatalog) -> None:
+        """Give the catalog to both copies."""
         for copy in self._copies():
             copy.encoder.items.set_catalog(catalog)
 
@@ -94,6 +96,7 @@ class SQN(OfflineAgent):
         return [copy for copy in self.network.children() if isinstance(copy, SQNetwork)]
 
     def train(self, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
+        """Update one copy per minibatch, whichever the coin says."""
         config: SQNConfig = self.config
         copies = self._copies()
         optimizers = [
@@ -152,5 +155,6 @@ class SQN(OfflineAgent):
         return slot_reward + future.unsqueeze(1)
 
     def decide(self, observation: Mapping[str, Tensor], generator: np.random.Generator) -> Decision:
+        """The items with the highest scores of the first copy's acting head."""
         scores: Any = self._copies()[0].scores(observation, self.config.acting_head).numpy()
         return Decision(as_action(top_k(scores, self.spec.slate_size)), np.ones(len(scores)))

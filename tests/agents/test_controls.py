@@ -90,7 +90,7 @@ def test_myopic_shows_slates(slate_world, slate_observation, generator):
     states = slate_world.empty_states(50)
     slate_world.reset(3, states, np.arange(50), np.arange(50), np.zeros(50, np.int64))
     slates = MyopicOracle(slate_world).act(slate_observation, generator, states).action
-    assert slates.shape == (50, 3)
+    assert slates.shape == (50, 10)
 
 
 def test_round_trips(tmp_path, world, observation):

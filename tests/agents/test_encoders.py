@@ -12,12 +12,12 @@ from agents.encoders import ItemScorer, SequenceEncoder, public_features, to_ten
 from agents.seeding import build, initialise, scoped_global_rng, single_thread, torch_generator
 from agents.spec import ObservationSpec
 
-SPEC = ObservationSpec(num_items=60, history_length=10, slate_size=3, num_segments=4)
+SPEC = ObservationSpec(num_items=60, history_length=10, slate_size=10, num_segments=4)
 
 
 @pytest.fixture
 def encoder(slate_world):
-    made = build(lambda: SequenceEncoder(SPEC, 6, 16), torch_generator(0))
+    made = build(lambda: SequenceEncoder(SPEC, 20, 16), torch_generator(0))
     made.items.set_catalog(slate_world.public_catalog)
     return made
 
@@ -96,8 +96,8 @@ def test_another_catalog_is_refused(encoder, slate_world):
     catalog = slate_world.public_catalog
     with pytest.raises(ValueError, match="59 items, this agent was made for 60"):
         encoder.items.set_catalog(catalog._replace(topic=catalog.topic[:-1]))
-    with pytest.raises(ValueError, match="7 topics, this agent was made for 6"):
-        encoder.items.set_catalog(catalog._replace(num_topics=7))
+    with pytest.raises(ValueError, match="21 topics, this agent was made for 20"):
+        encoder.items.set_catalog(catalog._replace(num_topics=21))
 
 
 def global_states():
@@ -108,7 +108,7 @@ def global_states():
 def test_building_draws_from_the_given_generator_alone():
     before = global_states()
     first, again, other = (
-        build(lambda: SequenceEncoder(SPEC, 6, 16), torch_generator(seed)) for seed in (0, 0, 1)
+        build(lambda: SequenceEncoder(SPEC, 20, 16), torch_generator(seed)) for seed in (0, 0, 1)
     )
     assert global_states() == before
     pairs = list(zip(first.parameters(), again.parameters(), other.parameters(), strict=True))

@@ -132,13 +132,13 @@ REWARD = torch.arange(1.0, 11.0, dtype=torch.float64)
 BEHAVIOUR = (11 - REWARD) / 55
 
 
-def train_toy(corrected, cap, num_updates=4_000):
+def train_toy(corrected, cap, num_updates=1_500):
     """Chen et al. (2019), section 6.2: ten items, reward i, logged with probability (11 - i) / 55.
 
     The expectation over the log is exact, so the only randomness is gone.
     """
     logits = torch.zeros(10, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.Adam([logits], lr=0.02)
+    optimizer = torch.optim.Adam([logits], lr=0.05)
     for _ in range(num_updates):
         log_prob = torch.log_softmax(logits, 0)
         weight = (

@@ -60,8 +60,8 @@ def test_a_row_does_not_depend_on_its_batch(fitted, agent_class, config_class, o
 @both
 def test_slates_are_the_best_distinct_items(fitted_on_slates, agent_class, config_class, slate_observation):
     slates = decide(fitted_on_slates[agent_class], slate_observation).action
-    assert slates.shape == (50, 3)
-    assert all(len(set(slate)) == 3 for slate in slates.tolist())
+    assert slates.shape == (50, 10)
+    assert all(len(set(slate)) == 10 for slate in slates.tolist())
 
 
 @both
@@ -118,7 +118,7 @@ def test_an_empty_agent_says_so(tmp_path, agent_class, config_class, observation
 
 @both
 def test_observations_of_another_scenario_are_refused(fitted, agent_class, config_class, slate_observation):
-    with pytest.raises(ValueError, match=r"last_slate.*expected shape \[B, 1\], got \[50, 3\]"):
+    with pytest.raises(ValueError, match=r"last_slate.*expected shape \[B, 1\], got \[50, 10\]"):
         decide(fitted[agent_class], slate_observation)
 
 
@@ -159,7 +159,7 @@ def test_the_spec_of_a_log_comes_from_its_config(world, log):
 
 
 def test_log_tensors(slate_log):
-    data = LogTensors.from_log(slate_log, ObservationSpec(60, 10, 3, 4))
+    data = LogTensors.from_log(slate_log, ObservationSpec(60, 10, 10, 4))
     assert len(data) == len(slate_log)
     clicked = (slate_log.events & 1) > 0
     assert clicked.sum(axis=1).max() > 1

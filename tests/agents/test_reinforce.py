@@ -58,10 +58,12 @@ def test_sampled_slates_state_the_slate_propensity(slate_agent, slate_observatio
     slates, propensity = acting(slate_agent, "sample").act(slate_observation, np.random.default_rng(0))
     prob = policy_prob(slate_agent, slate_observation)
     for slate, stated, own in zip(slates, propensity, prob, strict=True):
-        expected = own[slate[0]] * own[slate[1]] / (1 - own[slate[0]])
-        expected *= own[slate[2]] / (1 - own[slate[0]] - own[slate[1]])
+        expected, left = 1.0, 1.0
+        for item in slate:
+            expected *= own[item] / left
+            left -= own[item]
         assert stated == pytest.approx(expected, rel=1e-9)
-        assert len(set(slate.tolist())) == 3
+        assert len(set(slate.tolist())) == 10
 
 
 def test_the_baseline_leaves_the_encoder_alone(agent, observation):

@@ -20,7 +20,7 @@ from agents import DQN, DQNConfig, HistoryExtractor, SB3VecEnv
 from agents.seeding import scoped_global_rng
 from recsim_env import RecommenderVectorEnv, WorldConfig
 
-CATALOG = {"num_items": 60, "num_topics": 6}
+CATALOG = {"num_items": 60}
 ID = "recsim_env/Storefront-v0"
 
 
@@ -236,14 +236,14 @@ def test_dqn_round_trip_is_bit_exact(tmp_path, learned, observation):
 
 
 def test_dqn_refuses_slates_and_other_scenarios(learned, slate_observation):
-    env = make_native(slate_size=3)
+    env = make_native(slate_size=10)
     with pytest.raises(ValueError, match="DQN needs a Discrete action space"):
         DQN().learn(env, 100, seed=0)
     with pytest.raises(ValueError, match=r"expected shape \[B, 1\]"):
         learned[0].act(slate_observation, np.random.default_rng(0))
     catalog = env.world.public_catalog
     with pytest.raises(ValueError, match="fingerprint"):
-        learned[0].check_catalog(catalog._replace(num_topics=6, topic=catalog.topic[::-1].copy()))
+        learned[0].check_catalog(catalog._replace(topic=catalog.topic[::-1].copy()))
 
 
 def test_an_empty_dqn_says_so(tmp_path, observation):
