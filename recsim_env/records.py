@@ -129,15 +129,18 @@ def scratch_dtype(config: WorldConfig, blocks: int) -> np.dtype[Any]:
         ("keys", "<u8", (3, blocks)),
         ("counts", "<i8", (3,)),
         ("width", "<i8"),
+        ("dim", "<i8"),
         ("words", "<u4", (4, blocks)),
         ("candidates", "<i8", (config.population.organic_candidates,)),
         ("uniforms", "<f4", (dim,)),
+        ("noise_words", "<u4", (dim,)),
         ("normals", "<f4", (dim,)),
         ("match", "<f4", (slate,)),
         ("utility", "<f4", (slate,)),
         ("examination", "<f4", (slate,)),
         ("click_uniforms", "<f4", (slate,)),
         ("race", "<f4", (slate,)),
+        ("clicked", "<i8", (slate,)),
         ("events", "u1", (slate,)),
     ]
     return np.dtype(fields, align=True)

@@ -139,19 +139,23 @@ def fill_uniforms(words, start, uniforms, count):
 
 
 @compiled
-def fill_noise(words, noise):
+def fill_noise(words, flat_words, count, noise):
     """Turn the first n / 4 blocks into n draws of mean 0 and variance 1, uniform on [-sqrt 3, sqrt 3].
 
     Ours: a sum over a few steps is as good as normal, at a fraction of the cost of normal draws.
 
     Args:
         words: [4, >= n / 4] uint32; word j of block i gives the draw j n / 4 + i.
-        noise: [n] float32, overwritten; n a multiple of 4.
+        flat_words: [n] uint32 scratch, overwritten.
+        count: n, a multiple of 4, as a number that the compiler does not know: then the loop vectorises.
+        noise: [n] float32, overwritten.
     """
     blocks = noise.shape[0] // 4
     for j in range(4):
         for i in range(blocks):
-            noise[j * blocks + i] = (uniform(words[j, i]) - HALF) * _SQRT_12
+            flat_words[j * blocks + i] = words[j, i]
+    for d in range(count):
+        noise[d] = (uniform(flat_words[d]) - HALF) * _SQRT_12
 
 
 @compiled

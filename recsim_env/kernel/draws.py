@@ -49,6 +49,7 @@ def empty_scratch(config: WorldConfig, count: int) -> Records:
     scratch["counts"] = padded
     scratch["examination"] = scratch["click_uniforms"] = 0.5  # padding: finite, and never read as a position
     scratch["examination"][:, : config.slate_size] = pack_params(config)["examination"]
+    scratch["dim"] = config.catalog.embedding_dim
     scratch["width"] = whole_vectors(config.slate_size)
     for row, group in enumerate(groups):
         start = 0

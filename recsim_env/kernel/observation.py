@@ -23,7 +23,7 @@ def remember(state, item, events):
 @compiled(merge=True)
 def copy_row(source, target, row):
     """target[row] = source."""
-    for j in range(source.shape[0]):
+    for j in range(target.shape[1]):
         target[row, j] = source[j]
 
 

@@ -22,7 +22,7 @@ def pull(params, events):
 
 
 @compiled(merge=True)
-def drift_interest(params, items, state, slate, events, noise):
+def drift_interest(params, items, state, slate, events, clicked, num_clicks, noise):
     """Move interest towards what was consumed, back towards taste, and at random.
 
     z' = unit((1 - sum_k alpha_k) z + sum_k alpha_k x_k + mu (theta - z) + sigma xi), the alphas scaled down
@@ -30,26 +30,26 @@ def drift_interest(params, items, state, slate, events, noise):
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
-        slate: [K] int64; events: [K] uint8 event masks; noise: [D] float32, xi, of mean 0 and variance 1.
+        slate: [K] int64; events: [K] uint8 event masks; clicked: [K] int64, the first ``num_clicks`` of them
+            the clicked positions; noise: [D] float32, xi, of mean 0 and variance 1.
 
     Source: ours; the consumption pull of RecSim's interest evolution (Ie et al. 2019) with mean reversion and
     diffusion.
     """
     total = ZERO
-    for k in range(slate.shape[0]):
-        total += pull(params, events[k])
+    for i in range(num_clicks):
+        total += pull(params, events[clicked[i]])
     scale = ONE / total if total > ONE else ONE
     keep = ONE - total * scale - params.taste_pull
     interest, taste = state.interest, state.taste
     taste_pull, drift_scale = params.taste_pull, params.drift_scale
     for d in range(noise.shape[0]):
         interest[d] = keep * interest[d] + taste_pull * taste[d] + drift_scale * noise[d]
-    for k in range(slate.shape[0]):
-        if events[k] != NONE:
-            weight = pull(params, events[k]) * scale
-            embedding = items[slate[k]].embedding
-            for d in range(noise.shape[0]):
-                interest[d] += weight * embedding[d]
+    for i in range(num_clicks):
+        weight = pull(params, events[clicked[i]]) * scale
+        embedding = items[slate[clicked[i]]].embedding
+        for d in range(noise.shape[0]):
+            interest[d] += weight * embedding[d]
     normalise(interest)
 
 
@@ -79,14 +79,14 @@ def satiate(params, items, state, slate, events, examination):
 
 
 @compiled(merge=True)
-def satisfy(params, items, state, slate, events):
+def satisfy(params, items, state, slate, clicked, num_clicks):
     """Average the quality of what is consumed into satisfaction.
 
     h' = rho_h h + (1 - rho_h) q_a for each clicked item.
 
     Source: RecSim's long-term satisfaction (Ie et al. 2019), with quality in place of kaleness.
     """
-    for k in range(slate.shape[0]):
-        if events[k] != NONE:
-            memory = params.satisfaction_memory
-            state.satisfaction = memory * state.satisfaction + (ONE - memory) * items[slate[k]].quality
+    memory = params.satisfaction_memory
+    for i in range(num_clicks):
+        quality = items[slate[clicked[i]]].quality
+        state.satisfaction = memory * state.satisfaction + (ONE - memory) * quality

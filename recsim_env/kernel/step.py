@@ -46,17 +46,26 @@ def face_slate(params, items, state, slate, blank_repeats, scratch):
 
 
 @compiled(merge=True)
-def respond(params, items, seed, state, slate, outcome, scratch):
-    """Draw the clicks, likes and purchases of one slate into ``scratch.events`` and the outcome.
-
-    An item's draws come from its own block: word 0 the click, word 1 the like, word 2 the purchase.
-    """
-    user_at = state.interest.shape[0] // 4
-    first = user_at + 1
-    lanes, words, events = scratch.lanes[STEP], scratch.words, scratch.events
+def draw_step(seed, state, slate, scratch):
+    """Draw the words of this step: those of the slate's items, of the user, and of the noise on interest."""
+    lanes, first = scratch.lanes[STEP], state.interest.shape[0] // 4 + 1
     for k in range(slate.shape[0]):
         lanes[first + k] = slate[k]
     draw(seed, state.user_id, np.int64(state.visit), np.int64(state.step), STEP, scratch)
+
+
+@compiled(merge=True)
+def respond(params, items, state, slate, outcome, scratch):
+    """Turn the drawn words into clicks, likes and purchases: ``scratch.events``, ``clicked`` and the outcome.
+
+    An item's draws come from its own block: word 0 the click, word 1 the like, word 2 the purchase.
+
+    Returns:
+        number of clicks; their positions are in ``scratch.clicked``.
+    """
+    user_at = state.interest.shape[0] // 4
+    first = user_at + 1
+    words, events, clicked = scratch.words, scratch.events, scratch.clicked
     fill_uniforms(words[0], first, scratch.click_uniforms, slate.shape[0])
     choose(
         params.model,
@@ -69,49 +78,51 @@ def respond(params, items, seed, state, slate, outcome, scratch):
         scratch.width,
         events,
     )
-    clicks = 0
+    num_clicks = 0
+    for k in range(slate.shape[0]):
+        if events[k] != NONE:
+            clicked[num_clicks] = k
+            num_clicks += 1
     likes = 0
     purchases = 0
     revenue = 0.0
-    reward = 0.0
-    for k in range(slate.shape[0]):
-        if events[k] != NONE:
-            item = items[slate[k]]
-            clicks += 1
-            reward += np.float64(params.click)
-            liked = uniform(words[1, first + k]) < like_prob(params, item, scratch.match[k])
-            if liked:
-                likes += 1
-                reward += np.float64(params.like)
-                events[k] |= LIKE
-            if uniform(words[2, first + k]) < purchase_prob(params, state, item, scratch.match[k], liked):
-                purchases += 1
-                reward += np.float64(purchase_value(params, item))
-                revenue += np.float64(item.price)
-                events[k] |= PURCHASE
-    outcome.clicks = clicks
+    reward = num_clicks * np.float64(params.click)
+    for i in range(num_clicks):
+        k = clicked[i]
+        item = items[slate[k]]
+        liked = uniform(words[1, first + k]) < like_prob(params, item, scratch.match[k])
+        if liked:
+            likes += 1
+            reward += np.float64(params.like)
+            events[k] |= LIKE
+        if uniform(words[2, first + k]) < purchase_prob(params, state, item, scratch.match[k], liked):
+            purchases += 1
+            reward += np.float64(purchase_value(params, item))
+            revenue += np.float64(item.price)
+            events[k] |= PURCHASE
+    outcome.clicks = num_clicks
     outcome.likes = likes
     outcome.purchases = purchases
     outcome.revenue = revenue
     outcome.reward = reward
+    return num_clicks
 
 
 @compiled(merge=True)
-def evolve(params, items, state, slate, scratch):
+def evolve(params, items, state, slate, num_clicks, scratch):
     """Carry the state to the next step: interest, satiation, satisfaction, patience, memory."""
-    fill_noise(scratch.words, scratch.normals)
-    drift_interest(params, items, state, slate, scratch.events, scratch.normals)
-    satiate(params, items, state, slate, scratch.events, scratch.examination)
-    satisfy(params, items, state, slate, scratch.events)
-    engaged = False
-    events, last_slate, last_events = scratch.events, state.last_slate, state.last_events
+    events, clicked = scratch.events, scratch.clicked
+    fill_noise(scratch.words, scratch.noise_words, scratch.dim, scratch.normals)
+    drift_interest(params, items, state, slate, events, clicked, num_clicks, scratch.normals)
+    satiate(params, items, state, slate, events, scratch.examination)
+    satisfy(params, items, state, slate, clicked, num_clicks)
+    last_slate, last_events = state.last_slate, state.last_events
     for k in range(slate.shape[0]):
         last_slate[k] = slate[k]
         last_events[k] = events[k]
-        if events[k] != NONE:
-            engaged = True
-            remember(state, slate[k], events[k])
-    state.patience = spend_patience(params, state.patience, state.satisfaction, engaged)
+    for i in range(num_clicks):
+        remember(state, slate[clicked[i]], events[clicked[i]])
+    state.patience = spend_patience(params, state.patience, state.satisfaction, num_clicks > 0)
     state.step += 1
     state.ended = state.patience <= ZERO
 
@@ -128,9 +139,10 @@ def step_user(params, items, seed, state, slate, blank_repeats, max_steps, outco
         outcome: OUTCOME record, overwritten.
         scratch: SCRATCH record of the calling thread.
     """
+    draw_step(seed, state, slate, scratch)
     face_slate(params, items, state, slate, blank_repeats, scratch)
-    respond(params, items, seed, state, slate, outcome, scratch)
-    evolve(params, items, state, slate, scratch)
+    num_clicks = respond(params, items, state, slate, outcome, scratch)
+    evolve(params, items, state, slate, num_clicks, scratch)
     outcome.user_id = state.user_id
     outcome.visit = state.visit
     outcome.terminated = state.ended
