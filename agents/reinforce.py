@@ -92,23 +92,25 @@ class Reinforce(OfflineAgent):
     w_t      = min(pi(a_t | s_t) / beta(a_t | s_t), cap)
     A_t      = max(G_t - b(s_t), 0)
 
-    G_t is the discounted return-to-go inside the session, as logged (what a truncated session would still have earned
-    counts as 0). The baseline b is a linear value head on the state with its gradient blocked, regressed on G.
+    G_t is the discounted return-to-go inside the session, as logged (what a truncated session would still
+    have earned counts as 0). The baseline b is a linear value head on the state with its gradient blocked,
+    regressed on G.
 
     Two departures from the paper, each because without it training fails on a log of this kind (Ours):
 
-    - Advantages below the baseline are dropped. They would push logged items down, and a policy gains by that
-      objective just by leaving the log's support, where nothing contradicts it ("propensity overfitting", Swaminathan
-      and Joachims 2015, "The self-normalized estimator for counterfactual learning"); only what turned out better
-      than expected is imitated (as in Oh et al. 2018, "Self-imitation learning").
-    - Warm start: at first pi is uniform, so the weight of every item that the logging policy likes is tiny, and
-      learning crawls. The first updates hold the numerator at the uniform policy, which is maximum likelihood weighted
-      by inverse propensity and advantage, a lower bound of the same objective (Ma et al. 2019,
-      "Imitation-regularized offline learning").
+    - Advantages below the baseline are dropped. They would push logged items down, and a policy gains by
+      that objective just by leaving the log's support, where nothing contradicts it ("propensity
+      overfitting", Swaminathan and Joachims 2015, "The self-normalized estimator for counterfactual
+      learning"); only what turned out better than expected is imitated (as in Oh et al. 2018,
+      "Self-imitation learning").
+    - Warm start: at first pi is uniform, so the weight of every item that the logging policy likes is tiny,
+      and learning crawls. The first updates hold the numerator at the uniform policy, which is maximum
+      likelihood weighted by inverse propensity and advantage, a lower bound of the same objective (Ma et
+      al. 2019, "Imitation-regularized offline learning").
 
-    Slates are one action: pi(A|s) is the Plackett-Luce probability of the ordered slate, the exact counterpart of the
-    recorded slate propensity. Acts greedily by default (propensity 1); with `acting="sample"` it draws from pi and
-    states the exact propensity.
+    Slates are one action: pi(A|s) is the Plackett-Luce probability of the ordered slate, the exact
+    counterpart of the recorded slate propensity. Acts greedily by default (propensity 1); with
+    `acting="sample"` it draws from pi and states the exact propensity.
     """
 
     name = "ips"
