@@ -246,6 +246,8 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         for i, row in enumerate(rows):
             final_obs[row] = {key: array[i] for key, array in last.items()}
         final_info = {key: np.where(done, array, np.zeros_like(array)) for key, array in info.items()}
+        for array in info.values():
+            array[rows] = 0  # nothing has happened yet in the sessions that start now
         self._start(rows, *self._users_in_order(rows), observation)
         self._name_users(outcomes, rows)
         info.update(final_obs=final_obs, _final_obs=done, final_info=final_info, _final_info=done.copy())
