@@ -150,18 +150,6 @@ def test_normals_read_the_first_words_of_all_blocks_before_the_second():
     np.testing.assert_array_equal(uniforms, [streams.uniform(word) for word in words[:, :2].ravel()])
 
 
-def test_noise_has_mean_0_and_variance_1_within_its_bounds():
-    words = np.concatenate(
-        [blocks(1, user, 0, 4, Purpose.STEP_INTEREST, np.arange(100)) for user in range(100)], 1
-    )
-    noise = np.zeros(40_000, np.float32)
-    streams.fill_noise(words, noise)
-    assert stats.kstest(noise, stats.uniform(-np.sqrt(3), 2 * np.sqrt(3)).cdf).pvalue > ALPHA
-    np.testing.assert_array_equal(
-        noise[:3], [(streams.uniform(word) - 0.5) * np.float32(12**0.5) for word in words[0, :3]]
-    )
-
-
 @pytest.mark.parametrize("count", [1, 2, 7, 1_000, 70_000])
 def test_indices_cover_their_range_evenly(count):
     words = np.concatenate(

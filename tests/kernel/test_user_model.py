@@ -3,12 +3,10 @@
 import numba
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import special, stats
 
 from recsim_env import Event
-from recsim_env.kernel import affinity, funnel, preferences, reward, session
+from recsim_env.kernel import affinity, funnel, reward, session
 from recsim_env.truth import item_truth
 from tests.small_worlds import fresh_states, small_world
 
@@ -95,89 +93,88 @@ def test_marginal_purchase_averages_over_the_like():
     assert with_like > without
 
 
-@pytest.mark.parametrize(
-    ("events", "alpha"),
-    [(0, 0.0), (CLICK, 0.1), (CLICK | LIKE, 0.2), (CLICK | PURCHASE, 0.4), (CLICK | LIKE | PURCHASE, 0.4)],
-)
-def test_interest_moves_by_the_strongest_event_coordinate_by_coordinate(events, alpha):
-    pulls = {
-        "pull_click": 0.1,
-        "pull_like": 0.2,
-        "pull_purchase": 0.4,
-        "taste_pull": 0.05,
-        "drift_scale": 0.03,
-    }
-    world = small_world(4, preferences=pulls)
-    states = one_user(world)
-    before = doubled(states["interest"][0])
-    noise = np.linspace(-1, 1, 8).astype(np.float32)
-    slate, masks = np.array([4, 9, 2, 7]), np.array([0, events, 0, 0], np.uint8)
-    preferences.drift_interest(params_of(world), items_of(world), states[0], slate, masks, noise)
-    embedding, taste = doubled(world.items["embedding"][9]), doubled(states["taste"][0])
-    expected = (1 - alpha) * before + alpha * embedding + 0.05 * (taste - before) + 0.03 * noise
-    expected /= np.linalg.norm(expected)
-    np.testing.assert_allclose(states["interest"][0], expected, atol=1e-6)
-    assert len(np.unique(states["interest"][0] - before)) == 8  # a vector moved, not a mean of it
+SLATE = np.array([4, 9, 2, 7])
+PULLS = {"pull_click": 0.1, "pull_like": 0.2, "pull_purchase": 0.4}
 
 
-def test_pulls_that_exceed_one_together_are_scaled_down():
-    world = small_world(4, preferences={"pull_click": 0.8, "taste_pull": 0.0, "drift_scale": 0.0})
-    states, slate = one_user(world), np.array([4, 9, 2, 7])
-    masks = np.array([CLICK, CLICK, 0, 0], np.uint8)
-    preferences.drift_interest(
-        params_of(world), items_of(world), states[0], slate, masks, np.zeros(8, np.float32)
+def one_step(count=80, **sections):
+    """(world, states before, after, events, examination) of one slate shown to users in mid-session."""
+    choice = {"no_click_utility": -1.0}
+    world = small_world(4, "position", **{"choice": choice, **sections})
+    before, _ = fresh_states(world, np.arange(count))
+    before["satiation"] = np.random.default_rng(0).random((count, 4))
+    before["satisfaction"] = np.linspace(0, 1, count)
+    after = before.copy()
+    world.step(0, after, np.tile(SLATE, (count, 1)))
+    events = after["last_events"].copy()
+    assert set(np.unique(events)) == {0, CLICK, CLICK | LIKE, CLICK | PURCHASE, CLICK | LIKE | PURCHASE}
+    return world, before, after, events, np.arange(1, 5) ** -world.config.choice.position_exponent
+
+
+@pytest.mark.parametrize("pulls", [PULLS, {"pull_click": 0.8, "pull_like": 0.9, "pull_purchase": 0.7}])
+def test_interest_moves_by_the_strongest_event_coordinate_by_coordinate(pulls):
+    """By the pulls together at most all the way, and back to taste."""
+    world, before, after, events, _ = one_step(preferences={**pulls, "taste_pull": 0.05, "drift_scale": 0.0})
+    alpha = np.select(
+        [events & PURCHASE > 0, events & LIKE > 0, events > 0],
+        [pulls["pull_purchase"], pulls["pull_like"], pulls["pull_click"]],
+        0.0,
     )
-    middle = doubled(world.items["embedding"][[4, 9]]).sum(axis=0)
-    np.testing.assert_allclose(states["interest"][0], middle / np.linalg.norm(middle), atol=1e-6)
+    alpha = alpha / np.maximum(alpha.sum(axis=1, keepdims=True), 1.0)
+    interest, taste = doubled(before["interest"]), doubled(before["taste"])
+    moved = (1 - alpha.sum(axis=1, keepdims=True)) * interest + 0.05 * (taste - interest)
+    moved += alpha @ doubled(world.items["embedding"][SLATE])
+    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+    np.testing.assert_allclose(after["interest"], moved, atol=2e-6)
+    assert (np.ptp(after["interest"] - before["interest"], axis=1) > 1e-3).all()  # no single number was added
 
 
-def test_satiation_by_hand():
-    rates = {"satiation_recovery": 0.5, "satiation_shown": 0.1, "satiation_consumed": 0.3}
-    world = small_world(4, preferences=rates)
-    states = one_user(world)
-    topics = world.items["topic"]
-    first, second = (np.flatnonzero(topics == topic)[0] for topic in (0, 1))
-    again = np.flatnonzero(topics == 0)[1]
-    states["satiation"] = [0.4, 0.6, 0.8, 1.0]
-    slate, masks = np.array([first, second, again, first]), np.array([0, CLICK, 0, 0], np.uint8)
-    examination = np.array([1.0, 0.5, 0.25, 0.0], np.float32)
-    preferences.satiate(params_of(world), items_of(world), states[0], slate, masks, examination)
-    topic_0 = 0.2 + 0.1 * (1 - 0.2)
-    topic_0 += 0.025 * (1 - topic_0)
-    topic_1 = 0.3 + (0.05 + 0.3) * (1 - 0.3)
-    np.testing.assert_allclose(states["satiation"][0], [topic_0, topic_1, 0.4, 0.5], rtol=1e-6)
+def test_interest_drifts_by_its_noise():
+    """What the noise adds at right angles to interest has mean 0 and the configured standard deviation."""
+    still = {"pull_click": 0.0, "pull_like": 0.0, "pull_purchase": 0.0, "taste_pull": 0.0}
+    _, before, after, _, _ = one_step(400, preferences={**still, "drift_scale": 0.05})
+    start, end = doubled(before["interest"]), doubled(after["interest"])
+    along = (start * end).sum(axis=1, keepdims=True)
+    noise = end / along - start  # 7 dimensions at right angles to interest
+    assert noise.mean() == pytest.approx(0, abs=4 * 0.05 / np.sqrt(400 * 8))
+    assert np.sqrt((noise**2).sum() / (400 * 7)) == pytest.approx(0.05, rel=0.05)
 
 
-@given(
-    st.fixed_dictionaries(
-        {name: st.floats(0, 1) for name in ("satiation_recovery", "satiation_shown", "satiation_consumed")}
-    ),
-    st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4),
-    st.lists(st.sampled_from([0, 1, 3, 5, 7]), min_size=4, max_size=4),
-)
-def test_satiation_stays_within_its_range_and_rises_where_shown(rates, satiation, events):
-    world = small_world(4, preferences=rates)
-    states, slate = one_user(world), np.array([0, 1, 2, 3])
-    states["satiation"] = satiation
-    examination = params_of(world)["examination"]
-    preferences.satiate(
-        params_of(world), items_of(world), states[0], slate, np.array(events, np.uint8), examination
-    )
-    after = states["satiation"][0]
-    recovered = np.float32(rates["satiation_recovery"]) * np.array(satiation, np.float32)
-    assert ((after >= 0) & (after <= 1)).all()
-    assert (after >= recovered).all()
+@pytest.mark.parametrize(("shown", "consumed"), [(0.1, 0.3), (0.0, 0.5), (0.7, 0.9)])
+def test_satiation_by_hand(shown, consumed):
+    rates = {"satiation_recovery": 0.5, "satiation_shown": shown, "satiation_consumed": consumed}
+    world, before, after, events, examination = one_step(preferences=rates)
+    satiation = doubled(before["satiation"]) * 0.5
+    users = np.arange(len(satiation))
+    for k, topic in enumerate(world.items["topic"][SLATE]):
+        growth = np.minimum(examination[k] * shown + consumed * (events[:, k] > 0), 1.0)
+        satiation[users, topic] += growth * (1 - satiation[users, topic])
+    np.testing.assert_allclose(after["satiation"], satiation, rtol=1e-5)
+    assert after["satiation"].max() <= 1
 
 
-def test_satisfaction_averages_the_quality_of_what_was_clicked():
-    world = small_world(4, preferences={"satisfaction_memory": 0.6})
-    states, slate = one_user(world), np.array([4, 9, 2, 7])
-    states["satisfaction"] = 0.5
-    masks = np.array([0, CLICK, 0, CLICK | LIKE], np.uint8)
-    preferences.satisfy(params_of(world), items_of(world), states[0], slate, masks)
-    quality = doubled(world.items["quality"])
-    expected = 0.6 * (0.6 * 0.5 + 0.4 * quality[9]) + 0.4 * quality[7]
-    assert states["satisfaction"][0] == pytest.approx(expected, rel=1e-6)
+def test_satisfaction_and_patience_by_hand():
+    session = {"step_cost": 2.0, "refund": 0.75, "patience_scale": 20.0}
+    world, before, after, events, _ = one_step(preferences={"satisfaction_memory": 0.6}, session=session)
+    satisfaction = doubled(before["satisfaction"])
+    for k, quality in enumerate(doubled(world.items["quality"][SLATE])):
+        satisfaction = np.where(events[:, k] > 0, 0.6 * satisfaction + 0.4 * quality, satisfaction)
+    np.testing.assert_allclose(after["satisfaction"], satisfaction, rtol=1e-5)
+    engaged = (events > 0).any(axis=1)
+    assert 0 < engaged.sum() < len(engaged)
+    patience = before["patience"] - 2.0 * (1 - 0.75 * engaged * satisfaction)
+    np.testing.assert_allclose(after["patience"], patience, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(after["ended"], after["patience"] <= 0)
+
+
+def test_history_remembers_what_was_clicked_in_the_order_of_the_slate():
+    _, before, after, events, _ = one_step()
+    for row in range(len(before)):
+        clicked = events[row] > 0
+        items = np.concatenate([before["history_items"][row], SLATE[clicked]])[-5:]
+        masks = np.concatenate([before["history_events"][row], events[row][clicked]])[-5:]
+        np.testing.assert_array_equal(after["history_items"][row], items)
+        np.testing.assert_array_equal(after["history_events"][row], masks)
 
 
 @pytest.mark.parametrize("u", [2.0**-24, 0.1, 0.5, 0.9, 1 - 2.0**-24])
