@@ -47,7 +47,7 @@ class CatalogConfig(Section):
     num_topics: int = whole(20, 1, 10_000)
     topic_spread: float = real(0.5, 0.0, 1e6)
     popularity_exponent: float = real(1.0, 0.0, 10.0)
-    appeal_scale: float = real(2.0, 0.0, 1e6)
+    appeal_scale: float = real(1.2, 0.0, 1e6)
     quality_appeal_correlation: float = real(-0.8, -1.0, 1.0)
     price_median: float = real(20.0, 1e-6, 1e12)
     price_log_std: float = real(0.8, 0.0, 5.0)
@@ -117,8 +117,8 @@ class ChoiceConfig(Section):
     """
 
     model: str = "logit"
-    affinity_weight: float = real(6.0, 0.0, 60.0)
-    no_click_utility: float = real(3.0, -60.0, 60.0)
+    affinity_weight: float = real(8.0, 0.0, 60.0)
+    no_click_utility: float = real(4.0, -60.0, 60.0)
     position_exponent: float = real(0.66, 0.0, 10.0)
 
     def __post_init__(self) -> None:
