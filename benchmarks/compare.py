@@ -17,7 +17,7 @@ from benchmarks.figures import draw_figures
 from benchmarks.progress import RunProgress
 from benchmarks.provenance import code_hash, provenance
 from benchmarks.summary import REFERENCES, seed_rows, summary_curves, summary_rows
-from benchmarks.tables import comparison_tables
+from benchmarks.tables import WIDE, comparison_tables
 from benchmarks.tasks import Task, TaskFolder, write_json
 from benchmarks.workers import run_tasks
 from recsim_env import get_scenario
@@ -74,7 +74,7 @@ def compare(
     with RunProgress(console, "compare", len(tasks), done) as display:
         run_tasks(tasks, folder, jobs, display)
     summary = report(folder, names, seeds)
-    console.print(comparison_tables(summary))
+    console.print(comparison_tables(summary, console.width))
     console.print(f"Tables, figures and settings: {out}", style="bold")
     if json_path is not None:
         write_rows(json_path, "compare", summary["rows"])
@@ -82,7 +82,7 @@ def compare(
 
 
 def report(folder: TaskFolder, agents: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
-    """Write `per_seed.csv`, `summary.json` and the figures from saved results; returns the summary."""
+    """Write `per_seed.csv`, `summary.json`, `tables.txt` and the figures from saved results."""
     scores = {agent: [folder.result(task_name(agent, seed)) for seed in seeds] for agent in agents}
     write_csv(folder.folder / "per_seed.csv", seed_rows(scores, seeds))
     summary = {
@@ -98,6 +98,8 @@ def report(folder: TaskFolder, agents: Sequence[str], seeds: Sequence[int]) -> d
     write_json(path, summary)
     saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     draw_figures(saved, folder.folder)
+    with replacing(folder.folder / "tables.txt") as temporary, open(temporary, "w", encoding="utf-8") as file:
+        Console(file=file, width=WIDE).print(comparison_tables(saved))
     return saved
 
 

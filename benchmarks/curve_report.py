@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +24,7 @@ def curve_table(summary: Mapping[str, Any]) -> RenderableType:
     """Reward and share of the gap, learner by learner and size by size."""
     rows = {(row["agent"], row["log_decisions"], row["quantity"]): row for row in summary["rows"]}
     title = f"Offline learners by log size on {summary['settings']['scenario']}"
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
     table.add_column("agent")
     table.add_column("decisions in the log", justify="right")
     for column in (REWARD, SHARE):

@@ -33,6 +33,7 @@ class RunProgress:
         )
         self.total = self.bars.add_task(title, total=num_tasks, completed=num_done)
         self.rows: dict[str, TaskID] = {}
+        self.fractions: dict[str, float] = {}
         if num_done:
             console.print(
                 f"{title}: {num_done} of {num_tasks} tasks are done already, {num_tasks - num_done} to go"
@@ -53,13 +54,16 @@ class RunProgress:
 
     def update(self, name: str, fraction: float) -> None:
         """A task has got so far."""
+        self.fractions[name] = fraction
         self.bars.update(self.rows[name], completed=fraction)
+        self.bars.update(self.total, completed=self.num_done + sum(self.fractions.values()))
 
     def finish(self, name: str, seconds: float, error: str | None) -> None:
         """A task is done, or has failed."""
         self.num_done += 1
+        self.fractions.pop(name, None)
         self.bars.remove_task(self.rows.pop(name))
-        self.bars.update(self.total, completed=self.num_done)
+        self.bars.update(self.total, completed=self.num_done + sum(self.fractions.values()))
         outcome = f"{seconds:.1f} s" if error is None else f"failed: {error}"
         self.console.print(
             f"[{self.num_done}/{self.num_tasks}] {name}: {outcome}", markup=False, highlight=False

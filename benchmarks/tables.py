@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,12 +15,17 @@ from benchmarks.summary import CEILING, FLOOR, lookup
 
 
 class Column(NamedTuple):
-    """Heading, quantity in the rows, how a number is written, and whether its interval is shown."""
+    """Heading, quantity in the rows, how a number is written, its unit, and whether the interval is shown."""
 
     heading: str
     quantity: str
     write: Callable[[float], str]
+    unit: str = ""
     interval: bool = True
+
+
+WIDE = 124
+"""Characters per line from which on a mean and its interval stand side by side."""
 
 
 def _decimals(digits: int) -> Callable[[float], str]:
@@ -31,35 +37,41 @@ def _signed(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
+    return f"{100 * value:.0f}"
 
 
 REWARD_COLUMNS = (
     Column("reward per user", "reward_per_user", _decimals(2)),
-    Column("gap closed", "gap_share", _percent),
+    Column("gap closed", "gap_share", _percent, " %"),
     Column("minus logging policy", "reward_minus_logging", _signed),
     Column("minus popular", "reward_minus_popular", _signed),
     Column("session", "session_length", _decimals(1), interval=False),
 )
 
 CATALOG_COLUMNS = (
-    Column("coverage", "catalog_coverage", _percent),
+    Column("coverage", "catalog_coverage", _percent, " %"),
     Column("entropy, nats", "action_entropy", _decimals(2)),
     Column("exposure Gini", "exposure_gini", _decimals(2)),
-    Column("tail share", "tail_share", _percent),
+    Column("tail share", "tail_share", _percent, " %"),
     Column("popularity", "average_popularity", _decimals(2), interval=False),
 )
 
 
-def comparison_tables(summary: Mapping[str, Any]) -> RenderableType:
-    """Both tables of a comparison and what a reader must know of them."""
+def comparison_tables(summary: Mapping[str, Any], width: int = WIDE) -> RenderableType:
+    """Both tables of a comparison and what a reader must know of them.
+
+    Args:
+        summary: as `compare` saves it.
+        width: characters per line; below `WIDE`, intervals go below their means.
+    """
+    between = " " if width >= WIDE else "\n"
     rows = lookup(summary["rows"])
     agents = sorted(summary["agents"], key=lambda agent: -rows[agent, "reward_per_user"]["mean"])
     settings = summary["settings"]
     scenario = settings["scenario"]
     return Group(
-        _table(f"Reward on held-out users of {scenario}", REWARD_COLUMNS, agents, rows),
-        _table("Exploration and exposure", CATALOG_COLUMNS, agents, rows),
+        _table(f"Reward on held-out users of {scenario}", REWARD_COLUMNS, agents, rows, between),
+        _table("Exploration and exposure", CATALOG_COLUMNS, agents, rows, between),
         Text(notes(summary), style="dim"),
     )
 
@@ -90,23 +102,24 @@ def interval_name(rows: Sequence[Mapping[str, Any]]) -> str:
     return names[rows[0]["method"]]
 
 
-def _table(title: str, columns: Sequence[Column], agents: Sequence[str], rows: Any) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+def _table(title: str, columns: Sequence[Column], agents: Sequence[str], rows: Any, between: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
     table.add_column("agent")
     for column in columns:
-        table.add_column(column.heading, justify="right", no_wrap=True)
+        table.add_column(column.heading, justify="right")
     for agent in agents:
-        table.add_row(display_name(agent), *(cell(rows.get((agent, c.quantity)), c) for c in columns))
+        cells = (cell(rows.get((agent, column.quantity)), column, between) for column in columns)
+        table.add_row(display_name(agent), *cells)
     return table
 
 
-def cell(row: Mapping[str, Any] | None, column: Column) -> str:
+def cell(row: Mapping[str, Any] | None, column: Column, between: str = " ") -> str:
     """A number, with its interval in brackets where it has one; a dash where the quantity makes no sense."""
     if row is None:
         return "-"
-    text = column.write(row["mean"])
+    text = column.write(row["mean"]) + column.unit
     if column.interval and row["low"] is not None:
-        text += f" [{column.write(row['low'])}, {column.write(row['high'])}]"
+        text += f"{between}[{column.write(row['low'])}, {column.write(row['high'])}]"
     return text
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -198,7 +199,9 @@ def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def throughput_table(summary: dict[str, Any]) -> RenderableType:
     """All rows, and what they mean."""
-    table = Table(title="Throughput", title_justify="left", title_style="bold", header_style="bold")
+    table = Table(
+        title="Throughput", title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD
+    )
     for heading in ("simulator", "users", "items", "slate", "user-steps/s", "lowest .. highest", "peak MiB"):
         table.add_column(heading, justify="left" if heading == "simulator" else "right", no_wrap=True)
     has_peer = any(row["peer_ratio"] is not None for row in summary["rows"])

@@ -64,7 +64,10 @@ def test_it_prints_every_agent_and_writes_every_file(run):
         for name in ("cumulative_reward", "exploration", "exposure")
         for kind in ("png", "svg")
     }
-    assert figures | {"per_seed.csv", "summary.json", "settings.json", "tasks", "rows.json"} <= names
+    assert (
+        figures | {"per_seed.csv", "summary.json", "tables.txt", "settings.json", "tasks", "rows.json"}
+        <= names
+    )
     assert len(list((out / "tasks").iterdir())) == 2 * len(AGENTS)
 
 
