@@ -66,6 +66,15 @@ def test_json_of_something_else_is_refused(text):
         WorldConfig.from_json(text)
 
 
+def test_json_is_checked_like_everything_else():
+    with pytest.raises(ValueError, match=r"RewardConfig\.click: expected a number in .* got nan"):
+        WorldConfig.from_json('{"config_schema": 1, "reward": {"click": NaN}}')
+    with pytest.raises(ValueError, match=r"WorldConfig: unknown field 'rewards'; did you mean 'reward'"):
+        WorldConfig.from_json('{"config_schema": 1, "rewards": {"click": 1.0}}')
+    with pytest.raises(TypeError, match=r"RewardConfig\.click: .* got 'much' of type str"):
+        WorldConfig.from_json('{"config_schema": 1, "reward": {"click": "much"}}')
+
+
 @pytest.mark.parametrize("section", [*SECTIONS, WorldConfig])
 def test_frozen(section):
     config = section()

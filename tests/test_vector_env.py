@@ -94,6 +94,16 @@ def test_reset_with_a_seed_starts_over_and_without_goes_on():
     assert env.seed_value == 1
 
 
+def test_unseeded_environments_differ_and_stay_with_their_seed():
+    first, second = make(3), make(3)
+    first.reset()
+    second.reset()
+    assert first.seed_value != second.seed_value
+    seed = first.seed_value
+    assert first.reset()[1]["user_id"].tolist() == [3, 4, 5]
+    assert first.seed_value == seed == first.np_random_seed % 2**64
+
+
 def test_a_masked_reset_leaves_the_other_rows_alone():
     world = small_world(4, session={"patience_scale": 1e4})
     env, twin = (RecommenderVectorEnv(4, world=world, autoreset_mode=DISABLED) for _ in range(2))

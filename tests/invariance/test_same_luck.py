@@ -68,6 +68,40 @@ def test_cascade_what_stands_below_changes_nothing_above(config, items, user):
         assert not second[2:].any()
 
 
+@settings(max_examples=40)
+@given(
+    configs(slate_sizes=(4,), models=("logit", "position")),
+    slates(4),
+    st.permutations(range(4)),
+    st.integers(0, 2**44 - 1),
+)
+def test_luck_follows_the_item_to_another_position(config, items, order, user):
+    """Where every position is examined, shuffling a slate shuffles its events."""
+    world = world_of(config.replace(choice={"position_exponent": 0.0}))
+    states, _ = fresh_states(world, np.full(2, user))
+    straight, shuffled = answers(world, states, [items, [items[k] for k in order]])
+    np.testing.assert_array_equal(shuffled, straight[list(order)])
+
+
+@pytest.mark.parametrize("changed", ["seed", "user_id", "visit", "step", "item"])
+def test_every_part_of_the_key_changes_the_luck_of_a_step(changed):
+    """The same user in the same state, with one part of the key another."""
+    world = small_world(4, "position", catalog={"topic_spread": 0.0, "appeal_scale": 0.0, "num_topics": 4})
+    states = replicas(world, fresh_states(world, [1])[0], 400)
+    twins, seed = states.copy(), 0
+    slate = np.tile([3, 1, 4, 15], (400, 1))
+    before = answers(world, states, slate)
+    if changed == "seed":
+        seed = 2**33
+    elif changed == "item":
+        slate = slate + 20
+    else:
+        twins[changed] += 2**33 if changed == "user_id" else 1
+    after = answers(world, twins, slate, seed)
+    agreement = ((before > 0) == (after > 0)).mean()
+    assert agreement < 0.9  # independent draws of clicks with probabilities well inside (0, 1)
+
+
 def certain(**weights):
     return {"funnel": {"like_match": 0.0, "like_quality": 0.0, "purchase_like": 0.0, **weights}}
 
