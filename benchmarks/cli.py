@@ -96,7 +96,7 @@ def compare(
 
     Every training seed collects its own log with the logging policy, trains every agent (offline
     learners on that log, online learners on live users), and lets all of them serve the same held-out
-    users with the same luck. Prints two tables and writes them with per_seed.csv, summary.json and three figures.
+    users with the same luck. Prints two tables; writes them, per_seed.csv, summary.json and figures.
     """
     with _plain_errors():
         check_agents_package()

@@ -10,7 +10,7 @@ from benchmarks.throughput_row import measure, peak_bytes
 
 @pytest.mark.parametrize("num_users", [0, 7])
 def test_a_row_measures_steps_and_memory(num_users):
-    case = Case("recsim_env", num_users, 50, 2).process_case(seconds=0.02)
+    case = Case("recsim_env", num_users, 50, 1).process_case(seconds=0.02)
     result = measure(case)
     assert result["rate"] > 100
     assert 10 < result["peak_mib"] < 10_000
