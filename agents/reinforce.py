@@ -109,7 +109,9 @@ class Reinforce(OfflineAgent):
       al. 2019, "Imitation-regularized offline learning").
 
     Slates are one action: pi(A|s) is the Plackett-Luce probability of the ordered slate, the exact
-    counterpart of the recorded slate propensity. Acts greedily by default (propensity 1); with
+    counterpart of the recorded slate propensity. Their weight is the K-th root of the ratio, the geometric
+    mean over slots (Ours: biased, but of the whole ratio a few decisions in a hundred would carry all the
+    weight). Acts greedily by default (propensity 1); with
     `acting="sample"` it draws from pi and states the exact propensity.
     """
 
@@ -151,7 +153,8 @@ class Reinforce(OfflineAgent):
         logits, baseline = self._policy()(gather(data.observation, rows))
         log_prob = plackett_luce_log_prob(torch.log_softmax(logits, dim=1), data.item[rows])
         numerator = torch.full_like(log_prob, self._log_uniform()) if warm else log_prob
-        weight = importance_weights(numerator, data.log_propensity[rows], config.weight_cap)
+        slots = self.spec.slate_size
+        weight = importance_weights(numerator / slots, data.log_propensity[rows] / slots, config.weight_cap)
         advantage = torch.clamp(return_t - baseline, min=0)
         policy_loss = reinforce_loss(log_prob, advantage, weight).mean()
         value_loss = ((baseline - return_t) ** 2).mean()
