@@ -168,6 +168,8 @@ class World:
             )
 
         split_rows(serve, count, parallel)
+        if blank_repeats:  # a later call with the same scratch must not see this one's blank positions
+            scratch["examination"][:, : self.config.slate_size] = self.params["examination"]
         return outcomes, observation
 
     def find_invalid(self, slates: NDArray[np.int64], allow_repeats: bool = False) -> tuple[int, int] | None:

@@ -105,9 +105,12 @@ def click_probs(model, utility, examination, count, probs):
         probs: [>= K] float32, overwritten.
     """
     if model == LOGIT:
-        total = ONE
+        largest = ZERO  # taken out of every exponent, so that no weight leaves float32
         for k in range(count):
-            probs[k] = examination[k] * exp(utility[k])
+            largest = max(largest, utility[k])
+        total = exp(-largest)
+        for k in range(count):
+            probs[k] = examination[k] * exp(utility[k] - largest)
             total += probs[k]
         for k in range(count):
             probs[k] /= total

@@ -199,7 +199,6 @@ def test_from_several_python_threads_at_once():
     assert together == [fingerprint(serve(world, users, 4, parallel=False)) for users in shards]
 
 
-@pytest.mark.xfail(strict=True, reason="a blank position's examination stays in the scratch")
 def test_scratch_carries_nothing_from_call_to_call():
     """The same scratch for slates with and without repeats, for many users and few."""
     world = small_world(4)

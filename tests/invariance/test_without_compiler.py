@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from tests.small_worlds import MODELS, fingerprint, serve, small_world
 
@@ -57,7 +56,6 @@ def test_plain_python_gives_the_same_bits():
         assert plain[name]["bits"] == values["bits"], name
 
 
-@pytest.mark.xfail(strict=True, reason="NumPy warns of the division by an examination of 0")
 def test_blank_positions_need_no_compiler():
     """A slate that repeats an item is served as compiled code serves it: without a word."""
     code = (
