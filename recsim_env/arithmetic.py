@@ -82,8 +82,10 @@ def log(x):
     mantissa = mantissa * HALF if upper else mantissa
     t = mantissa - ONE
     square = t * t
-    p = ((((_L0 * t + _L1) * t + _L2) * t + _L3) * t + _L4) * t + _L5
-    p = ((p * t + _L6) * t + _L7) * t + _L8
+    fourth = square * square
+    low = (_L5 * t + _L6) * square + (_L7 * t + _L8)
+    high = (_L1 * t + _L2) * square + (_L3 * t + _L4)
+    p = (_L0 * fourth + high) * fourth + low
     return (t * square * p + exponent * _LN2_LOW - HALF * square) + t + exponent * _LN2_HIGH
 
 
@@ -98,9 +100,10 @@ def exp(x):
     n = np.int32(shifted + HALF if shifted >= ZERO else shifted - HALF)
     whole = np.float32(n)
     r = (x - whole * _LN2_HIGH) - whole * _LN2_LOW
-    p = ((((_E0 * r + _E1) * r + _E2) * r + _E3) * r + _E4) * r + _E5
+    square = r * r
+    p = ((_E0 * r + _E1) * square + (_E2 * r + _E3)) * square + (_E4 * r + _E5)
     power = np.uint32((n + np.int32(127)) << np.int32(23)).view(np.float32)
-    return (p * r * r + r + ONE) * power
+    return (p * square + (r + ONE)) * power
 
 
 @compiled(inline=True)

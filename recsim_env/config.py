@@ -188,7 +188,7 @@ class SessionConfig(Section):
         refund: share of that cost which a step with a click gives back at full satisfaction.
     """
 
-    patience_scale: float = real(20.0, 1e-3, 1e6)
+    patience_scale: float = real(22.0, 1e-3, 1e6)
     patience_shape: float = real(2.0, 0.1, 100.0)
     step_cost: float = real(1.0, 1e-3, 1e6)
     refund: float = real(1.0, 0.0, 1.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from itertools import pairwise
 from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
 
 from recsim_env.compiling import specialise
 from recsim_env.interface import (
@@ -31,7 +33,13 @@ Info = dict[str, Any]
 
 OPTIONS = ("user_id", "visit")
 _CARRIED = ("state", "_block", "_users", "_visits")  # the buffers whose content outlives a call
-_REWARD, _REVENUE, _USER, _VISIT, _CLICKS, _LIKES, _PURCHASES, _TERMINATED = range(8)
+
+
+def _fields(outcomes: Records, *names: str) -> NDArray[Any]:
+    """The neighbouring fields ``names``, of one type, of a single record as a plain array that shares it."""
+    first = outcomes[names[0]]
+    start = first.ctypes.data - outcomes.ctypes.data
+    return outcomes.view(np.uint8)[start : start + len(names) * first.itemsize].view(first.dtype)
 
 
 class RecommenderEnv(gymnasium.Env[Observation, Any]):
@@ -148,6 +156,8 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self._ended = self.state["ended"]
         self._slates = np.zeros((1, slate), np.int64)
         self._outcomes = np.zeros(1, OUTCOME)
+        self._amounts = _fields(self._outcomes, "reward", "revenue")
+        self._counts = _fields(self._outcomes, "clicks", "likes", "purchases")
         edges = np.cumsum([0, history, history, slate, slate, 1, 1]).tolist()
         self._block = np.zeros(edges[-1], np.int64)
         parts = [self._block[a:b] for a, b in pairwise(edges)]
@@ -187,14 +197,12 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             0,
             1,
         ]
-        self._shown, self._faults = self._slates[0], np.zeros((1, 2), np.int64)
+        self._shown, self._fault = self._slates[0], scratch["fault"][0]
         self._check_arguments = [
             self._slates,
             self._num_items,
             self._allow_repeats,
-            np.zeros((1, 2 * slate), np.int32),
-            self._faults,
-            0,
+            scratch,
             0,
             1,
         ]
@@ -221,8 +229,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self._users[0], self._visits[0] = user, visit
         self._reset_kernel(*self._reset_arguments)
         self._outcomes.fill(0)
-        self._outcomes["user_id"], self._outcomes["visit"] = self._users, self._visits
-        return self._observation(), self._info(self._outcomes.tolist()[0])
+        return self._observation(), self._info(0.0)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, Info]:
         """Show an item or a slate, and let the user answer."""
@@ -233,26 +240,30 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         if self.expected_reward:
             expected = float(slate_truth(self.world, self.state, self._slates).expected_reward[0])
         self._step_kernel(*self._step_arguments)
-        outcome: Any = self._outcomes.tolist()[0]
         return (
             self._observation(),
-            outcome[_REWARD],
-            outcome[_TERMINATED],
+            self._amounts.item(0),
+            self._ended.item(),
             False,
-            self._info(outcome, expected),
+            self._info(expected),
         )
 
     def _take(self, action: Any) -> None:
         """Put a checked action into the kernel's slate; the usual forms take a short way."""
-        if self._single_item and isinstance(action, (int, np.integer)):
-            if not 0 <= action < self._num_items:
-                raise ValueError(f"action: expected an item in [0, {self._num_items}), got {action}")
-            self._slates[0, 0] = action
-            return
+        if self._single_item:
+            try:
+                item = operator.index(action)
+            except TypeError:
+                pass
+            else:
+                if not 0 <= item < self._num_items:
+                    raise ValueError(f"action: expected an item in [0, {self._num_items}), got {action}")
+                self._shown[0] = item
+                return
         if isinstance(action, np.ndarray) and action.dtype == np.int64 and action.shape == self._shown.shape:
             self._shown[:] = action
             self._check_kernel(*self._check_arguments)
-            if self._faults[0, 0] < 0:
+            if self._fault[0] < 0:
                 return
         self._slates[:] = check_slates(self.world, np.asarray(action)[None], 1, self._allow_repeats)
 
@@ -268,14 +279,15 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             "session_step": block[step],
         }
 
-    def _info(self, outcome: Any, expected: float = 0.0) -> Info:
+    def _info(self, expected: float) -> Info:
+        clicks, likes, purchases = self._counts.tolist()
         info = {
-            "user_id": outcome[_USER],
-            "visit": outcome[_VISIT],
-            "clicks": outcome[_CLICKS],
-            "likes": outcome[_LIKES],
-            "purchases": outcome[_PURCHASES],
-            "revenue": outcome[_REVENUE],
+            "user_id": self._users.item(),
+            "visit": self._visits.item(),
+            "clicks": clicks,
+            "likes": likes,
+            "purchases": purchases,
+            "revenue": self._amounts.item(1),
         }
         if self.expected_reward:
             info[TRUTH_INFO] = expected

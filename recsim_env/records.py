@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from enum import IntFlag
 from typing import Any, NamedTuple
 
@@ -111,37 +112,42 @@ def item_dtype(embedding_dim: int) -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": formats, "offsets": widths, "itemsize": size})
 
 
-def whole_vectors(count: int) -> int:
+def whole_vectors(count: int, length: int = VECTOR) -> int:
     """The next multiple of the vector length: loops over whole vectors compile to the fastest code."""
-    return -(-count // VECTOR) * VECTOR
+    return -(-count // length) * length
 
 
-def scratch_dtype(config: WorldConfig, blocks: int) -> np.dtype[Any]:
+def scratch_dtype(config: WorldConfig, blocks: Mapping[str, int]) -> np.dtype[Any]:
     """SCRATCH: what one thread needs beside the state while it serves a user; meaningless between calls.
 
-    ``lanes``, ``keys`` and ``words`` belong to the draws that are made together, at most ``blocks`` of them
-    (see ``kernel/draws.py``). What belongs to positions is padded to whole vectors, ``width``, with positions
-    that show nothing.
+    ``<group>_lanes``, ``<group>_keys`` and ``words`` belong to the draws that are made together, ``blocks``
+    of each group (see ``kernel/draws.py``). What belongs to positions is padded to whole vectors, ``width``:
+    behind the K positions stands the option of no click, then nothing. ``<group>_blocks``, ``width``, ``dim``
+    and ``num_topics`` are counts that the compiler does not know: it makes vector code of loops over them,
+    while it writes out short loops of known length one element after the other.
     """
-    dim, slate = config.catalog.embedding_dim, whole_vectors(config.slate_size)
+    dim, options = config.catalog.embedding_dim, whole_vectors(config.slate_size + 1)
+    padded = {name: whole_vectors(count, VECTOR // 2) for name, count in blocks.items()}
     fields: list[tuple[Any, ...]] = [
-        ("lanes", "<u8", (3, blocks)),
-        ("keys", "<u8", (3, blocks)),
-        ("counts", "<i8", (3,)),
+        *((f"{name}_lanes", "<u4", (count,)) for name, count in padded.items()),
+        *((f"{name}_keys", "<u4", (count,)) for name, count in padded.items()),
+        *((f"{name}_blocks", "<i8") for name in padded),
+        ("fault", "<i8", (2,)),
         ("width", "<i8"),
         ("dim", "<i8"),
-        ("words", "<u4", (4, blocks)),
+        ("num_topics", "<i8"),
+        ("words", "<u4", (4, max(*padded.values(), padded["step"] + options))),
         ("candidates", "<i8", (config.population.organic_candidates,)),
         ("uniforms", "<f4", (dim,)),
-        ("noise_words", "<u4", (dim,)),
-        ("normals", "<f4", (dim,)),
-        ("match", "<f4", (slate,)),
-        ("utility", "<f4", (slate,)),
-        ("examination", "<f4", (slate,)),
-        ("click_uniforms", "<f4", (slate,)),
-        ("race", "<f4", (slate,)),
-        ("clicked", "<i8", (slate,)),
-        ("events", "u1", (slate,)),
+        ("noise", "<f4", (dim,)),
+        ("match", "<f4", (options,)),
+        ("utility", "<f4", (options,)),
+        ("examination", "<f4", (options,)),
+        ("option_uniforms", "<f4", (options,)),
+        ("race", "<f4", (options,)),
+        ("clicked", "<i8", (options,)),
+        ("events", "u1", (options,)),
+        ("turned", "<i4", (max(2 * config.slate_size, options + config.slate_size // 2),)),
     ]
     return np.dtype(fields, align=True)
 

@@ -83,7 +83,14 @@ def check_visit(visit: Any) -> int:
     return check_whole("visit", visit, 0, MAX_VISIT)
 
 
-def check_slates(world: World, action: Any, num_users: int, allow_repeats: bool) -> NDArray[np.int64]:
+def check_slates(
+    world: World,
+    action: Any,
+    num_users: int,
+    allow_repeats: bool,
+    scratch: Records | None = None,
+    parallel: bool | None = None,
+) -> NDArray[np.int64]:
     """Actions of a batch as valid [B, K] int64 slates, or a clear error that names the first offending index.
 
     Args:
@@ -91,6 +98,7 @@ def check_slates(world: World, action: Any, num_users: int, allow_repeats: bool)
         action: [B] items when K is 1, else [B, K]; any integer dtype.
         num_users: B.
         allow_repeats: whether a repeated item is taken as a blank position instead of being refused.
+        scratch, parallel: as for ``World.reset``.
     """
     slate_size = world.config.slate_size
     slates = np.asarray(action)
@@ -101,7 +109,7 @@ def check_slates(world: World, action: Any, num_users: int, allow_repeats: bool)
         wanted = f"({num_users}, {slate_size})" + (f" or ({num_users},)" if slate_size == 1 else "")
         raise ValueError(f"action: expected shape {wanted} for slates of {slate_size}, got {slates.shape}")
     slates = np.ascontiguousarray(slates.reshape(num_users, slate_size), np.int64)
-    fault = world.find_invalid(slates, allow_repeats)
+    fault = world.find_invalid(slates, allow_repeats, scratch, parallel)
     if fault is not None:
         row, position = fault
         item, num_items = slates[row, position], world.config.catalog.num_items
@@ -161,7 +169,7 @@ def rollout(
         observation: Observation = arrays._asdict()
         extra: tuple[Records, ...] = (states,) if needs_state else ()
         decision = policy.act(observation, generator, *extra)
-        slates = check_slates(world, decision.action, len(states), allow_repeats=False)
+        slates = check_slates(world, decision.action, len(states), allow_repeats=False, scratch=scratch)
         step = states["step"].copy()
         unknown = np.full(len(states), np.nan)
         expected = slate_truth(world, states, slates).expected_reward if with_truth else unknown

@@ -7,14 +7,17 @@ whose compilation takes longer than the kernel's own.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numba
 
 NUM_THREADS: int = numba.config.NUMBA_NUM_THREADS
 """How many threads share a large batch: this process's processors, or NUMBA_NUM_THREADS if set."""
+
+PIECES = 8  # per thread
 
 _pools: dict[str, ThreadPoolExecutor] = {}
 os.register_at_fork(after_in_child=_pools.clear)  # a forked child has the pool but not its threads
@@ -26,20 +29,36 @@ def _pool() -> ThreadPoolExecutor:
     return _pools["shared"]
 
 
-def split_rows(function: Callable[[int, int, int], Any], count: int, parallel: bool) -> None:
-    """Call ``function(part, start, stop)`` over the rows 0 .. count - 1: one part, or one for each thread.
+def split_rows(function: Callable[[int, int, int], Any], count: int, parallel: bool, smallest: int) -> None:
+    """Call ``function(thread, start, stop)`` over the rows 0 .. count - 1, in one piece or shared by threads.
+
+    Each thread takes the next piece when it is done with its last, so that one that wakes late or runs on a
+    busy processor holds nobody up.
 
     Args:
-        function: serves the rows start .. stop - 1; ``part`` numbers the calls, in [0, NUM_THREADS).
+        function: serves the rows start .. stop - 1; ``thread`` is in [0, NUM_THREADS).
         count: number of rows.
-        parallel: whether to split.
+        parallel: whether to share.
+        smallest: the least number of rows that is worth a call.
     """
-    parts = min(NUM_THREADS, count) if parallel else 1
-    if parts <= 1:
+    size = max(smallest, -(-count // (NUM_THREADS * PIECES)))
+    if not parallel or NUM_THREADS == 1 or count <= size:
         function(0, 0, count)
         return
-    edges = [part * count // parts for part in range(parts + 1)]
-    waiting = [_pool().submit(function, part, edges[part], edges[part + 1]) for part in range(1, parts)]
-    function(0, edges[0], edges[1])
+    starts = deque(range(0, count, size))
+
+    def serve(thread: int) -> None:
+        while starts:
+            try:
+                start = starts.popleft()
+            except IndexError:  # another thread took the last piece
+                return
+            function(thread, start, min(start + size, count))
+
+    waiting = [_pool().submit(serve, thread) for thread in range(1, NUM_THREADS)]
+    try:
+        serve(0)
+    finally:
+        wait(waiting)
     for future in waiting:
         future.result()

@@ -66,6 +66,7 @@ def item_truth(world: World, states: Records) -> ItemTruth:
         lambda _, start, stop: item_truth_users(world.params, world.items, states, truth, start, stop),
         len(states),
         parallel=len(states) * len(world.items) >= PARALLEL_FROM_ITEMS,
+        smallest=1,
     )
     return truth
 

@@ -25,7 +25,7 @@ from recsim_env.records import OUTCOME, ObservationArrays, Records
 from recsim_env.rollout import check_slates, check_user_ids
 from recsim_env.scenarios import get_scenario, world_config
 from recsim_env.truth import slate_truth
-from recsim_env.world import World
+from recsim_env.world import Starts, World
 
 Observation = dict[str, NDArray[np.int64]]
 Info = dict[str, Any]
@@ -207,24 +207,27 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
                 f"row {over[0]}: its session is over; reset it with options={{'reset_mask': ...}} "
                 "before step()"
             )
-        slates = check_slates(self.world, actions, self.num_envs, self._allow_repeats)
+        slates = check_slates(
+            self.world, actions, self.num_envs, self._allow_repeats, self._scratch, self._parallel
+        )
         expected = np.zeros(0)
         if self.expected_reward:
             expected = slate_truth(self.world, self.state, slates).expected_reward
             expected[over] = 0.0
+        # NEXT_STEP: this step starts the next session of the rows that ended before.
+        starts = Starts(over, *self._users_in_order(over)) if len(over) else None
         outcomes, observation = self.world.step(
             self.seed_value,
             self.state,
             slates,
             idle=self._done,
+            starts=starts,
             blank_repeats=self._allow_repeats,
             max_steps=self.max_episode_steps or 0,
             scratch=self._scratch,
             parallel=self._parallel,
         )
-        if len(over):  # NEXT_STEP: this step starts the next session of the rows that ended before
-            self._start(over, *self._users_in_order(over), observation)
-            self._name_users(outcomes, over)
+        self._name_users(outcomes, over)
         terminated, truncated = outcomes["terminated"], outcomes["truncated"]
         self._done = terminated | truncated
         info = self._info(outcomes, expected)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +15,27 @@ from recsim_env.config import WorldConfig
 from recsim_env.kernel.draws import empty_scratch
 from recsim_env.kernel.drivers import find_invalid, reset_users, step_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records, pack_params, user_state_dtype
+from recsim_env.streams import MAX_SEED
 from recsim_env.threads import NUM_THREADS, split_rows
 
-PARALLEL_FROM = 512  # users; below, waking the threads costs more than it saves
+PARALLEL_FROM = 8_192  # users; below, waking the threads costs more than it saves
+SMALLEST_PIECE = 128  # users; as many take some tens of microseconds
+
+
+class Starts(NamedTuple):
+    """Visits that begin: visit visits[i] of user users[i] in row rows[i]; each [R] int64."""
+
+    rows: NDArray[np.int64]
+    users: NDArray[np.int64]
+    visits: NDArray[np.int64]
+
+
+def stream_key(seed: int) -> np.uint64:
+    """The key of a world's luck, or a clear error: an integer in [0, 2^64)."""
+    key = operator.index(seed)
+    if not 0 <= key <= MAX_SEED:
+        raise ValueError(f"seed: expected an integer in [0, 2^64), got {seed}")
+    return np.uint64(key)
 
 
 class World:
@@ -94,27 +114,23 @@ class World:
         arrays = self.empty_observation(len(states)) if observation is None else observation
         scratch = self.empty_scratch() if scratch is None else scratch
         parallel = len(rows) >= PARALLEL_FROM if parallel is None else parallel
-        key = np.uint64(seed)
+        start_rows = self._starter(seed, states, Starts(rows, users, visits), arrays, scratch)
+        split_rows(start_rows, len(rows), parallel, SMALLEST_PIECE)
+        return arrays
 
-        def serve(part: int, start: int, stop: int) -> None:
-            own = scratch[part : part + 1]
+    def _starter(
+        self, seed: int, states: Records, starts: Starts, arrays: ObservationArrays, scratch: Records
+    ) -> Callable[[int, int, int], None]:
+        """A function of (thread, start, stop) that starts the visits start .. stop - 1 of ``starts``."""
+        key = stream_key(seed)
+
+        def start_visits(thread: int, start: int, stop: int) -> None:
+            own = scratch[thread : thread + 1]
             reset_users(
-                self.params,
-                self.items,
-                self.topic_centres,
-                key,
-                states,
-                rows,
-                users,
-                visits,
-                own,
-                arrays,
-                start,
-                stop,
+                self.params, self.items, self.topic_centres, key, states, *starts, own, arrays, start, stop
             )
 
-        split_rows(serve, len(rows), parallel)
-        return arrays
+        return start_visits
 
     def step(
         self,
@@ -122,6 +138,7 @@ class World:
         states: Records,
         slates: NDArray[np.int64],
         idle: NDArray[np.bool_] | None = None,
+        starts: Starts | None = None,
         blank_repeats: bool = True,
         max_steps: int = 0,
         scratch: Records | None = None,
@@ -134,6 +151,7 @@ class World:
             states: [B] USER_STATE, changed in place unless idle.
             slates: [B, K] int64, items in [0, N); not checked here, see ``find_invalid``.
             idle: [B] bool; none by default. Idle users keep their state, and their outcome is zero.
+            starts: visits to start in rows that are idle, in ascending order of the rows; none by default.
             blank_repeats: whether to look for repeats of an item within a slate, which show nothing.
             max_steps: horizon after which a visit is truncated; 0 for none.
             scratch, parallel: as for ``reset``.
@@ -147,10 +165,12 @@ class World:
         idle = np.zeros(count, np.bool_) if idle is None else idle
         scratch = self.empty_scratch() if scratch is None else scratch
         parallel = count >= PARALLEL_FROM if parallel is None else parallel
-        key = np.uint64(seed)
+        key = stream_key(seed)
+        starts = Starts(*np.empty((3, 0), np.int64)) if starts is None else starts
+        start_visits = self._starter(seed, states, starts, observation, scratch)
 
-        def serve(part: int, start: int, stop: int) -> None:
-            own = scratch[part : part + 1]
+        def serve(thread: int, start: int, stop: int) -> None:
+            own = scratch[thread : thread + 1]
             step_users(
                 self.params,
                 self.items,
@@ -166,24 +186,43 @@ class World:
                 start,
                 stop,
             )
+            first, last = np.searchsorted(starts.rows, (start, stop))
+            if first < last:
+                start_visits(thread, first, last)
 
-        split_rows(serve, count, parallel)
+        split_rows(serve, count, parallel, SMALLEST_PIECE)
         if blank_repeats:  # a later call with the same scratch must not see this one's blank positions
             scratch["examination"][:, : self.config.slate_size] = self.params["examination"]
         return outcomes, observation
 
-    def find_invalid(self, slates: NDArray[np.int64], allow_repeats: bool = False) -> tuple[int, int] | None:
-        """(row, position) of the first item outside [0, N) or, unless allowed, repeated; else None."""
-        faults = np.full((NUM_THREADS, 2), -1, np.int64)
-        twice = np.empty((NUM_THREADS, 2 * self.config.slate_size), np.int32)
+    def find_invalid(
+        self,
+        slates: NDArray[np.int64],
+        allow_repeats: bool = False,
+        scratch: Records | None = None,
+        parallel: bool | None = None,
+    ) -> tuple[int, int] | None:
+        """(row, position) of the first item outside [0, N) or, unless allowed, repeated; else None.
+
+        Args:
+            slates: [B, K] int64.
+            allow_repeats: whether a slate may show an item twice.
+            scratch, parallel: as for ``reset``.
+        """
+        scratch = self.empty_scratch() if scratch is None else scratch
+        parallel = len(slates) >= PARALLEL_FROM if parallel is None else parallel
         num_items = self.config.catalog.num_items
+        found: list[tuple[int, int]] = []
 
-        def search(part: int, start: int, stop: int) -> None:
-            find_invalid(slates, num_items, allow_repeats, twice, faults, part, start, stop)
+        def search(thread: int, start: int, stop: int) -> None:
+            own = scratch[thread : thread + 1]
+            find_invalid(slates, num_items, allow_repeats, own, start, stop)
+            row, position = own["fault"][0].tolist()
+            if row >= 0:
+                found.append((row, position))
 
-        split_rows(search, len(slates), len(slates) >= PARALLEL_FROM)
-        found = faults[faults[:, 0] >= 0]
-        return (int(found[0, 0]), int(found[0, 1])) if len(found) else None
+        split_rows(search, len(slates), parallel, SMALLEST_PIECE)
+        return min(found) if found else None
 
     def __repr__(self) -> str:
         catalog = self.config.catalog

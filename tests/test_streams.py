@@ -18,8 +18,8 @@ LANES = 2**31 - 1  # items and numbers of blocks stay below this
 
 def blocks(seed, user, visit, step, purpose, lanes):
     """[4, M] words of one user's draws, one block per lane."""
-    lanes = np.asarray(lanes, np.uint64)
-    keys = np.full(len(lanes), purpose, np.uint64)
+    lanes = np.asarray(lanes, np.uint32)
+    keys = np.full(len(lanes), purpose, np.uint32)
     words = np.zeros((4, len(lanes)), np.uint32)
     streams.fill_words(np.uint64(seed), user, visit, step, len(lanes), lanes, keys, words)
     return words
@@ -130,6 +130,35 @@ def test_uniforms_of_neighbouring_users_and_purposes_are_uncorrelated():
     other = draws(100_000, Purpose.STEP_INTEREST)
     for a, b in ((first, second), (first, other)):
         assert stats.pearsonr(a, b).pvalue > ALPHA
+
+
+def test_noise_has_mean_0_and_variance_1_on_256_even_points():
+    """Every byte once: the moments of the discrete uniform law, (m^2 - 1) / 12 for m points one apart."""
+    words = np.arange(256, dtype=np.uint8).view(np.uint32).reshape(4, 16)
+    noise = np.zeros(256, np.float32)
+    streams.fill_noise(words, 0, noise)
+    assert noise.mean() == pytest.approx(0, abs=1e-6)
+    assert noise.var() == pytest.approx(1, rel=1e-6)
+    np.testing.assert_allclose(np.diff(np.sort(noise)), np.sqrt(12 / (256**2 - 1)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("dim", [4, 16, 20, 64])
+def test_noise_gives_every_dimension_a_byte_of_its_own(dim):
+    words = blocks(3, 1, 0, 0, Purpose.STEP_INTEREST, np.arange(8))
+    noise = np.zeros(dim, np.float32)
+    streams.fill_noise(words, 1, noise)
+    values = words[:, 1:].T.copy().view(np.uint8).reshape(-1, 4, 4)  # block, word, byte
+    expected = [values[d // 16, d % 4, d // 4 % 4] for d in range(dim)]
+    np.testing.assert_allclose(noise, (np.array(expected) - 127.5) * np.sqrt(12 / (256**2 - 1)), rtol=1e-6)
+
+
+def test_noise_of_neighbouring_dimensions_and_steps_is_uncorrelated():
+    noise = np.zeros((20_000, 16), np.float32)
+    for step, row in enumerate(noise):
+        streams.fill_noise(blocks(5, 1, 0, step, Purpose.STEP_INTEREST, [0]), 0, row)
+    correlation = np.corrcoef(np.hstack([noise[1:], noise[:-1]]), rowvar=False)
+    largest = np.abs(correlation[np.triu_indices(32, 1)]).max()
+    assert largest < stats.norm.isf(ALPHA / 2 / 496) / np.sqrt(len(noise))
 
 
 def test_normals_follow_the_normal_law():

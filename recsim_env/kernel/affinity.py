@@ -1,5 +1,7 @@
 """How much a user wants an item right now."""
 
+import numpy as np
+
 from recsim_env.arithmetic import dot
 from recsim_env.compiling import compiled
 
@@ -30,6 +32,6 @@ def utility(params, state, item, item_match):
         params.affinity_weight * item_match
         + item.appeal
         + state.conformity * item.log_popularity
-        - params.satiation_weight * state.satiation[item.topic]
+        - params.satiation_weight * state.satiation[np.uint64(item.topic)]
         - params.no_click_utility
     )

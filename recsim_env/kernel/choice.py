@@ -6,88 +6,91 @@ item's luck is the same at whatever slate and position it appears. A position wi
 and takes part in nothing.
 """
 
-import numpy as np
-
 from recsim_env.arithmetic import ONE, ZERO, exp, log, sigmoid
 from recsim_env.compiling import compiled
 from recsim_env.config import ChoiceModel
-from recsim_env.records import NO_EVENT, Event
 
 LOGIT = int(ChoiceModel.LOGIT)
 CASCADE = int(ChoiceModel.CASCADE)
-CLICK = np.uint8(Event.CLICK)
-NOT_CLICKED = np.uint8(NO_EVENT)
 
 
 @compiled(merge=True)
-def choose_logit(utility, examination, item_uniforms, step_uniform, race, count, width, events):
+def choose_logit(utility, examination, uniforms, race, count, width, clicked):
     """One click at most: multinomial logit over the slate and no click, utility v_k + log e_k against 0.
 
     Drawn by the Gumbel-max rule in its exponential form, argmin_k E_k / (e_k exp v_k) with E_k = -log u_k,
     which picks the same option as argmax_k v_k + log e_k - log E_k.
 
-    Args:
-        utility, examination: [>= width] float32; beyond ``count`` anything finite.
-        item_uniforms: [>= width] float32 in (0, 1), one per item.
-        step_uniform: float32 in (0, 1), that of the no-click option.
-        race: [>= width] float32 scratch, overwritten.
-        count, width: K, and K rounded up to whole vectors.
-        events: [>= K] uint8, overwritten.
+    Args: as ``choose``.
 
     Source: McFadden (1974) for the model; Gumbel (1954) for the max rule.
     """
     for k in range(width):
-        race[k] = -log(item_uniforms[k]) * exp(-utility[k]) / examination[k]
-    first = -log(step_uniform)
-    chosen = -1
+        race[k] = -log(uniforms[k]) * exp(-utility[k]) / examination[k]
+    chosen = count
     for k in range(count):
-        events[k] = NOT_CLICKED
-        if race[k] < first:
-            first = race[k]
-            chosen = k
-    if chosen >= 0:
-        events[chosen] = CLICK
+        chosen = k if race[k] < race[chosen] else chosen
+    clicked[0] = chosen
+    return 1 if chosen < count else 0
 
 
 @compiled(merge=True)
-def choose_cascade(utility, examination, item_uniforms, step_uniform, count, events):
+def choose_cascade(utility, examination, uniforms, count, clicked):
     """One click at most: examine downwards, click with sigmoid(v_k), stop after the click.
 
     The user looks at position k only while one uniform number u < e_k, so an unclicked user examines k with
     probability e_k.
 
+    Args: as ``choose``.
+
     Source: Craswell et al. (2008), cascade model; ours: the limited depth (gamma = 0 gives the plain
     cascade).
     """
-    depth = step_uniform
-    clicked = False
+    depth = uniforms[count]
     for k in range(count):
-        events[k] = NOT_CLICKED
-        if not clicked and depth < examination[k] and item_uniforms[k] < sigmoid(utility[k]):
-            events[k] = CLICK
-            clicked = True
+        if depth < examination[k] and uniforms[k] < sigmoid(utility[k]):
+            clicked[0] = k
+            return 1
+    return 0
 
 
 @compiled(merge=True)
-def choose_position(utility, examination, item_uniforms, count, events):
+def choose_position(utility, examination, uniforms, count, clicked):
     """Any number of clicks: item k is clicked with e_k sigmoid(v_k), independently of the others.
+
+    Args: as ``choose``.
 
     Source: Richardson, Dominowska and Ragno (2007), examination hypothesis; position-based model.
     """
+    num_clicks = 0
     for k in range(count):
-        clicked = item_uniforms[k] < examination[k] * sigmoid(utility[k])
-        events[k] = CLICK if clicked else NOT_CLICKED
+        if uniforms[k] < examination[k] * sigmoid(utility[k]):
+            clicked[num_clicks] = k
+            num_clicks += 1
+    return num_clicks
 
 
 @compiled(merge=True)
-def choose(model, utility, examination, item_uniforms, step_uniform, race, count, width, events):
-    """Draw the clicks of one step by the named model (see the three functions above for the arguments)."""
+def choose(model, utility, examination, uniforms, race, count, width, clicked):
+    """Draw the clicks of one step by the named model.
+
+    Args:
+        model: int, a ChoiceModel.
+        utility, examination: [>= width] float32, of each position; then those of no click, 0 and 1, as
+            position K; then anything finite, not 0.
+        uniforms: [>= width] float32 in (0, 1), one for each item; then that of the user.
+        race: [>= width] float32 scratch, overwritten.
+        count, width: K, and K + 1 rounded up to whole vectors.
+        clicked: [> K] int64, overwritten with the clicked positions, from the top down.
+
+    Returns:
+        number of clicks.
+    """
     if model == LOGIT:
-        choose_logit(utility, examination, item_uniforms, step_uniform, race, count, width, events)
-    elif model == CASCADE:
-        choose_cascade(utility, examination, item_uniforms, step_uniform, count, events)
-    else:
-        choose_position(utility, examination, item_uniforms, count, events)
+        return choose_logit(utility, examination, uniforms, race, count, width, clicked)
+    if model == CASCADE:
+        return choose_cascade(utility, examination, uniforms, count, clicked)
+    return choose_position(utility, examination, uniforms, count, clicked)
 
 
 @compiled

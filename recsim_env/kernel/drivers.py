@@ -14,49 +14,51 @@ from recsim_env.kernel.step import face_slate, skip_user, step_user
 from recsim_env.kernel.truth import slate_expected_reward, value_of_click
 
 
-@compiled
-def has_repeat(slate, twice):
+@compiled(merge=True)
+def has_repeat(slate, scratch):
     """Whether an item stands twice on a slate, found by turning it past itself by up to half its length.
 
     Args:
-        slate: [K] int64.
-        twice: [2 K] int32 scratch, overwritten.
+        slate: [K] int64; scratch: SCRATCH record, whose ``turned`` is overwritten.
     """
-    count = slate.shape[0]
+    count, turned = slate.shape[0], scratch.turned
     for k in range(count):
-        twice[k] = slate[k]
-        twice[k + count] = slate[k]
-    repeated = np.int32(0)
+        turned[k] = slate[k]
+    for k in range(count):
+        turned[np.uint64(k + count)] = slate[k]
+    repeated = False
     for distance in range(1, count // 2 + 1):
-        for k in range(count):
-            repeated |= np.int32(twice[k] == twice[k + distance])
-    return repeated != 0
+        for k in range(scratch.width):
+            repeated = bool(repeated | (turned[k] == turned[np.uint64(k + distance)]))
+    return repeated
 
 
 @compiled(entry=True)
-def find_invalid(slates, num_items, allow_repeats, twice, faults, part, start, stop):
-    """Write where the first invalid item of rows start .. stop - 1 is into faults[part], (-1, -1) if none.
+def find_invalid(slates, num_items, allow_repeats, scratch, start, stop):
+    """Write where the first invalid item of rows start .. stop - 1 is into ``scratch.fault``, or (-1, -1).
 
     Args:
         slates: [B, K] int64; num_items: int.
         allow_repeats: bool; unless set, a repeat of an earlier item in its row is invalid like an item
             outside [0, N).
-        twice: [parts, 2 K] int32 scratch; faults: [parts, 2] int64; row ``part`` of each is overwritten.
+        scratch: [1] SCRATCH of the calling thread.
+        start, stop: the rows to search.
     """
-    faults[part, 0] = faults[part, 1] = -1
+    own = scratch[0]
+    own.fault[0] = own.fault[1] = -1
     for i in range(start, stop):
         slate = slates[i]
-        outside = np.int32(0)
+        outside = False
         for k in range(slate.shape[0]):
-            outside |= np.int32(slate[k] < 0) | np.int32(slate[k] >= num_items)
-        if outside != 0 or (not allow_repeats and has_repeat(slate, twice[part])):
+            outside = bool(outside | (np.uint64(slate[k]) >= np.uint64(num_items)))
+        if outside or (not allow_repeats and has_repeat(slate, own)):
             for k in range(slate.shape[0]):
                 fault = slate[k] < 0 or slate[k] >= num_items
                 for j in range(k):
                     fault |= not allow_repeats and slate[j] == slate[k]
                 if fault:
-                    faults[part, 0] = i
-                    faults[part, 1] = k
+                    own.fault[0] = i
+                    own.fault[1] = k
                     return
 
 

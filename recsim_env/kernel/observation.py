@@ -27,7 +27,7 @@ def copy_row(source, target, row):
         target[row, j] = source[j]
 
 
-@compiled
+@compiled(merge=True)
 def write_observation(state, row, observation):
     """Copy the observable part of a state into one row of the observation arrays.
 

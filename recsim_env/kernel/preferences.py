@@ -22,7 +22,7 @@ def pull(params, events):
 
 
 @compiled(merge=True)
-def drift_interest(params, items, state, slate, events, clicked, num_clicks, noise):
+def drift_interest(params, items, state, slate, events, clicked, num_clicks, noise, dim):
     """Move interest towards what was consumed, back towards taste, and at random.
 
     z' = unit((1 - sum_k alpha_k) z + sum_k alpha_k x_k + mu (theta - z) + sigma xi), the alphas scaled down
@@ -31,7 +31,7 @@ def drift_interest(params, items, state, slate, events, clicked, num_clicks, noi
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
         slate: [K] int64; events: [K] uint8 event masks; clicked: [K] int64, the first ``num_clicks`` of them
-            the clicked positions; noise: [D] float32, xi, of mean 0 and variance 1.
+            the clicked positions; noise: [D] float32, xi, of mean 0 and variance 1; dim: D.
 
     Source: ours; the consumption pull of RecSim's interest evolution (Ie et al. 2019) with mean reversion and
     diffusion.
@@ -43,18 +43,18 @@ def drift_interest(params, items, state, slate, events, clicked, num_clicks, noi
     keep = ONE - total * scale - params.taste_pull
     interest, taste = state.interest, state.taste
     taste_pull, drift_scale = params.taste_pull, params.drift_scale
-    for d in range(noise.shape[0]):
+    for d in range(dim):
         interest[d] = keep * interest[d] + taste_pull * taste[d] + drift_scale * noise[d]
     for i in range(num_clicks):
         weight = pull(params, events[clicked[i]]) * scale
-        embedding = items[slate[clicked[i]]].embedding
-        for d in range(noise.shape[0]):
+        embedding = items[np.uint64(slate[clicked[i]])].embedding
+        for d in range(dim):
             interest[d] += weight * embedding[d]
     normalise(interest)
 
 
 @compiled(merge=True)
-def satiate(params, items, state, slate, events, examination):
+def satiate(params, items, state, slate, events, examination, num_topics):
     """Let all topics recover, then raise those shown and, more, those consumed, saturating at 1.
 
     s'_c = rho s_c; then for each position k of topic c, s_c += g_k (1 - s_c) with g_k = e_k shown + [clicked]
@@ -62,19 +62,19 @@ def satiate(params, items, state, slate, events, examination):
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
-        slate: [K] int64; events: [K] uint8; examination: [K] float32, e_k.
+        slate: [K] int64; events: [K] uint8; examination: [K] float32, e_k; num_topics: C.
 
     Source: ours; satiation by topic as in SARDINE (Deffayet et al. 2023) and RecLab (Krauth et al. 2020),
     made saturating.
     """
     satiation, recovery = state.satiation, params.satiation_recovery
-    for c in range(satiation.shape[0]):
+    for c in range(num_topics):
         satiation[c] *= recovery
     for k in range(slate.shape[0]):
         growth = params.satiation_shown * examination[k]
         if events[k] != NONE:
             growth += params.satiation_consumed
-        topic = items[slate[k]].topic
+        topic = np.uint64(items[np.uint64(slate[k])].topic)
         satiation[topic] += min(growth, ONE) * (ONE - satiation[topic])
 
 
@@ -88,5 +88,5 @@ def satisfy(params, items, state, slate, clicked, num_clicks):
     """
     memory = params.satisfaction_memory
     for i in range(num_clicks):
-        quality = items[slate[clicked[i]]].quality
+        quality = items[np.uint64(slate[clicked[i]])].quality
         state.satisfaction = memory * state.satisfaction + (ONE - memory) * quality

@@ -5,12 +5,12 @@ import numpy as np
 from recsim_env.arithmetic import ZERO, normal_quantile, normalise
 from recsim_env.compiling import compiled, prefetch
 from recsim_env.kernel.affinity import match, utility
-from recsim_env.kernel.draws import TRAITS, VISIT, draw
 from recsim_env.kernel.funnel import like_prob, purchase_prob
 from recsim_env.kernel.session import initial_patience
 from recsim_env.records import NO_EVENT, Event
-from recsim_env.streams import fill_normals, uniform, uniform_index
+from recsim_env.streams import fill_normals, fill_words, uniform, uniform_index
 
+INFINITY = np.float32(np.inf)
 NONE = np.uint8(NO_EVENT)
 CLICK = np.uint8(Event.CLICK)
 LIKE = np.uint8(Event.LIKE)
@@ -45,9 +45,18 @@ def draw_traits(params, topic_centres, seed, state, scratch):
     dim = topic_centres.shape[1]
     num_topics = topic_centres.shape[0]
     zero = np.int64(0)
-    draw(seed, state.user_id, zero, zero, TRAITS, scratch)
     words = scratch.words
-    fill_normals(words, scratch.uniforms, scratch.normals)
+    fill_words(
+        seed,
+        state.user_id,
+        zero,
+        zero,
+        scratch.traits_blocks,
+        scratch.traits_lanes,
+        scratch.traits_keys,
+        words,
+    )
+    fill_normals(words, scratch.uniforms, scratch.noise)
     at = dim // 4
     state.segment = uniform_index(words[0, at], params.num_segments)
     conformity = params.conformity_std * normal_quantile(uniform(words[1, at]))
@@ -57,13 +66,13 @@ def draw_traits(params, topic_centres, seed, state, scratch):
     first = draw_topic(params, num_topics, state.segment, words[3, at], words[0, at + 1])
     second = draw_topic(params, num_topics, state.segment, words[1, at + 1], words[2, at + 1])
     spread = params.taste_noise / np.float32(np.sqrt(np.float32(dim)))
-    taste, normals, weight = state.taste, scratch.normals, params.second_topic_weight
+    taste, normals, weight = state.taste, scratch.noise, params.second_topic_weight
     for d in range(dim):
         taste[d] = topic_centres[first, d] + weight * topic_centres[second, d] + spread * normals[d]
     normalise(taste)
 
 
-@compiled
+@compiled(merge=True)
 def find_organic_item(params, items, state, words, block, candidates):
     """The item of highest utility among candidates drawn uniformly from the blocks from ``block`` on.
 
@@ -77,16 +86,18 @@ def find_organic_item(params, items, state, words, block, candidates):
     for i in range(candidates.shape[0]):
         candidates[i] = uniform_index(words[i % 4, block + i // 4], params.num_items)
         prefetch(items, candidates[i])
-    best = candidates[0]
-    best_match = match(state.interest, items[best])
-    best_utility = utility(params, state, items[best], best_match)
-    for i in range(1, candidates.shape[0]):
-        item_match = match(state.interest, items[candidates[i]])
-        item_utility = utility(params, state, items[candidates[i]], item_match)
-        if item_utility > best_utility:
-            best = candidates[i]
-            best_match = item_match
-            best_utility = item_utility
+    best = np.uint64(0)
+    best_match = ZERO
+    best_utility = -INFINITY
+    for i in range(candidates.shape[0]):
+        candidate = np.uint64(candidates[i])
+        item = items[candidate]
+        item_match = match(state.interest, item)
+        item_utility = utility(params, state, item, item_match)
+        better = item_utility > best_utility
+        best = candidate if better else best
+        best_match = item_match if better else best_match
+        best_utility = item_utility if better else best_utility
     return best, best_match
 
 
@@ -142,9 +153,12 @@ def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
     state.step = 0
     state.ended = False
     draw_traits(params, topic_centres, seed, state, scratch)
-    interest, taste, normals, satiation = state.interest, state.taste, scratch.normals, state.satiation
+    interest, taste, normals, satiation = state.interest, state.taste, scratch.noise, state.satiation
     dim = taste.shape[0]
-    draw(seed, user, visit, np.int64(0), VISIT, scratch)
+    zero = np.int64(0)
+    fill_words(
+        seed, user, visit, zero, scratch.visit_blocks, scratch.visit_lanes, scratch.visit_keys, scratch.words
+    )
     fill_normals(scratch.words, scratch.uniforms, normals)
     spread = params.interest_noise / np.float32(np.sqrt(np.float32(dim)))
     for d in range(dim):

@@ -6,16 +6,16 @@ from recsim_env.arithmetic import ZERO
 from recsim_env.compiling import compiled
 from recsim_env.kernel.affinity import match, utility
 from recsim_env.kernel.choice import choose
-from recsim_env.kernel.draws import STEP, draw
 from recsim_env.kernel.funnel import like_prob, purchase_prob
 from recsim_env.kernel.observation import remember
 from recsim_env.kernel.preferences import drift_interest, satiate, satisfy
 from recsim_env.kernel.reward import purchase_value
 from recsim_env.kernel.session import spend_patience
 from recsim_env.records import NO_EVENT, Event
-from recsim_env.streams import fill_noise, fill_uniforms, uniform
+from recsim_env.streams import fill_noise, fill_uniforms, fill_words, uniform
 
 NONE = np.uint8(NO_EVENT)
+CLICK = np.uint8(Event.CLICK)
 LIKE = np.uint8(Event.LIKE)
 PURCHASE = np.uint8(Event.PURCHASE)
 
@@ -34,9 +34,10 @@ def face_slate(params, items, state, slate, blank_repeats, scratch):
             as well if ``blank_repeats``, else it holds that of the config.
     """
     for k in range(slate.shape[0]):
-        item = items[slate[k]]
-        scratch.match[k] = match(state.interest, item)
-        scratch.utility[k] = utility(params, state, item, scratch.match[k])
+        item = items[np.uint64(slate[k])]
+        item_match = match(state.interest, item)
+        scratch.match[k] = item_match
+        scratch.utility[k] = utility(params, state, item, item_match)
     if blank_repeats:
         for k in range(slate.shape[0]):
             repeated = False
@@ -46,12 +47,26 @@ def face_slate(params, items, state, slate, blank_repeats, scratch):
 
 
 @compiled(merge=True)
-def draw_step(seed, state, slate, scratch):
-    """Draw the words of this step: those of the slate's items, of the user, and of the noise on interest."""
-    lanes, first = scratch.lanes[STEP], state.interest.shape[0] // 4 + 1
+def name_draws(slate, scratch):
+    """Put the slate's items among the lanes of this step's draws."""
+    lanes = scratch.step_lanes
     for k in range(slate.shape[0]):
-        lanes[first + k] = slate[k]
-    draw(seed, state.user_id, np.int64(state.visit), np.int64(state.step), STEP, scratch)
+        lanes[k] = slate[k]
+
+
+@compiled(merge=True)
+def draw_step(seed, state, scratch):
+    """Draw the words of this step: those of the noise on interest, of the slate's items, and of the user."""
+    fill_words(
+        seed,
+        state.user_id,
+        state.visit,
+        state.step,
+        scratch.step_blocks,
+        scratch.step_lanes,
+        scratch.step_keys,
+        scratch.words,
+    )
 
 
 @compiled(merge=True)
@@ -63,43 +78,39 @@ def respond(params, items, state, slate, outcome, scratch):
     Returns:
         number of clicks; their positions are in ``scratch.clicked``.
     """
-    user_at = state.interest.shape[0] // 4
-    first = user_at + 1
     words, events, clicked = scratch.words, scratch.events, scratch.clicked
-    fill_uniforms(words[0], first, scratch.click_uniforms, slate.shape[0])
-    choose(
+    fill_uniforms(words[0], scratch.width, scratch.option_uniforms)
+    num_clicks = choose(
         params.model,
         scratch.utility,
         scratch.examination,
-        scratch.click_uniforms,
-        uniform(words[0, user_at]),
+        scratch.option_uniforms,
         scratch.race,
         slate.shape[0],
         scratch.width,
-        events,
+        clicked,
     )
-    num_clicks = 0
     for k in range(slate.shape[0]):
-        if events[k] != NONE:
-            clicked[num_clicks] = k
-            num_clicks += 1
+        events[k] = NONE
     likes = 0
     purchases = 0
     revenue = 0.0
     reward = num_clicks * np.float64(params.click)
     for i in range(num_clicks):
         k = clicked[i]
-        item = items[slate[k]]
-        liked = uniform(words[1, first + k]) < like_prob(params, item, scratch.match[k])
+        item = items[np.uint64(slate[k])]
+        done = CLICK
+        liked = uniform(words[1, k]) < like_prob(params, item, scratch.match[k])
         if liked:
             likes += 1
             reward += np.float64(params.like)
-            events[k] |= LIKE
-        if uniform(words[2, first + k]) < purchase_prob(params, state, item, scratch.match[k], liked):
+            done |= LIKE
+        if uniform(words[2, k]) < purchase_prob(params, state, item, scratch.match[k], liked):
             purchases += 1
             reward += np.float64(purchase_value(params, item))
             revenue += np.float64(item.price)
-            events[k] |= PURCHASE
+            done |= PURCHASE
+        events[k] = done
     outcome.clicks = num_clicks
     outcome.likes = likes
     outcome.purchases = purchases
@@ -112,16 +123,16 @@ def respond(params, items, state, slate, outcome, scratch):
 def evolve(params, items, state, slate, num_clicks, scratch):
     """Carry the state to the next step: interest, satiation, satisfaction, patience, memory."""
     events, clicked = scratch.events, scratch.clicked
-    fill_noise(scratch.words, scratch.noise_words, scratch.dim, scratch.normals)
-    drift_interest(params, items, state, slate, events, clicked, num_clicks, scratch.normals)
-    satiate(params, items, state, slate, events, scratch.examination)
-    satisfy(params, items, state, slate, clicked, num_clicks)
     last_slate, last_events = state.last_slate, state.last_events
     for k in range(slate.shape[0]):
         last_slate[k] = slate[k]
+    for k in range(slate.shape[0]):
         last_events[k] = events[k]
     for i in range(num_clicks):
         remember(state, slate[clicked[i]], events[clicked[i]])
+    drift_interest(params, items, state, slate, events, clicked, num_clicks, scratch.noise, scratch.dim)
+    satiate(params, items, state, slate, events, scratch.examination, scratch.num_topics)
+    satisfy(params, items, state, slate, clicked, num_clicks)
     state.patience = spend_patience(params, state.patience, state.satisfaction, num_clicks > 0)
     state.step += 1
     state.ended = state.patience <= ZERO
@@ -138,9 +149,14 @@ def step_user(params, items, seed, state, slate, blank_repeats, max_steps, outco
         max_steps: int, the horizon; 0 for none.
         outcome: OUTCOME record, overwritten.
         scratch: SCRATCH record of the calling thread.
+
+    The order of the rooms lets what one stores settle before another reads it in larger pieces: a processor
+    waits for a load that spans several recent stores.
     """
-    draw_step(seed, state, slate, scratch)
+    name_draws(slate, scratch)
+    draw_step(seed, state, scratch)
     face_slate(params, items, state, slate, blank_repeats, scratch)
+    fill_noise(scratch.words, slate.shape[0] + 1, scratch.noise)
     num_clicks = respond(params, items, state, slate, outcome, scratch)
     evolve(params, items, state, slate, num_clicks, scratch)
     outcome.user_id = state.user_id

@@ -34,7 +34,7 @@ def small_world():
 @pytest.fixture(scope="module")
 def small_log(small_world):
     policy = LoggingPolicy(small_world.public_catalog)
-    return collect_log(small_world, policy, 40_000, seed=1_001, max_steps=MAX_STEPS)
+    return collect_log(small_world, policy, 120_000, seed=1_001, max_steps=MAX_STEPS)
 
 
 def returns(world, policy, num_users=2_000):

@@ -14,14 +14,13 @@ LOGIT, CASCADE, POSITION = ChoiceModel.LOGIT, ChoiceModel.CASCADE, ChoiceModel.P
 
 def clicks(model, utility, examination, item_uniforms, step_uniform=0.5):
     """Positions clicked."""
-    arrays = [np.array(values, np.float32) for values in (utility, examination, item_uniforms)]
-    events = np.full(len(utility), 9, np.uint8)
-    race = np.zeros(len(utility), np.float32)
     count = len(utility)
+    options = [[*utility, 0.0], [*examination, 1.0], [*item_uniforms, step_uniform]]
+    arrays = [np.array(values, np.float32) for values in options]
+    race, clicked = np.zeros(count + 1, np.float32), np.full(count + 1, -1)
     with np.errstate(divide="ignore"):  # without the compiler: what is not examined waits for ever
-        choice.choose(int(model), *arrays, np.float32(step_uniform), race, count, count, events)
-    assert set(events.tolist()) <= {0, 1}
-    return np.flatnonzero(events).tolist()
+        number = choice.choose(int(model), *arrays, race, count, count + 1, clicked)
+    return clicked[:number].tolist()
 
 
 def probabilities(model, utility, examination):

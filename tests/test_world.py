@@ -1,0 +1,48 @@
+"""A world without an interface around it: what it refuses, and how it finds it."""
+
+import numpy as np
+import pytest
+
+from recsim_env import World
+from tests.small_worlds import fresh_states, small_world
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_a_seed_outside_the_streams_is_named(seed):
+    world = small_world(1)
+    states, _ = fresh_states(world, np.arange(2))
+    with pytest.raises(ValueError, match=r"seed: expected an integer in \[0, 2\^64\), got -?\d+"):
+        world.step(seed, states, np.zeros((2, 1), np.int64))
+    rows = np.arange(2)
+    with pytest.raises(ValueError, match="seed: expected"):
+        world.reset(seed, states, rows, rows, np.zeros(2, np.int64))
+
+
+@pytest.mark.parametrize("bad", [-1, 60, 2**40, -(2**40)])
+@pytest.mark.parametrize("parallel", [False, True])
+def test_the_first_item_outside_the_catalog_is_found(bad, parallel):
+    world = small_world(4)
+    slates = np.tile([3, 1, 4, 15], (5_000, 1))
+    assert world.find_invalid(slates, parallel=parallel) is None
+    for row, position in ((4_999, 3), (2_500, 0), (130, 2), (0, 1)):  # each earlier than the last
+        slates[row, position] = bad
+        assert world.find_invalid(slates, parallel=parallel) == (row, position)
+
+
+@pytest.mark.parametrize("size", [2, 3, 8, 9, 17, 40])
+def test_every_pair_of_positions_is_compared(size):
+    world = small_world(size)
+    rng = np.random.default_rng(size)
+    pairs = [(i, j) for j in range(size) for i in range(j)]
+    slates = np.array([rng.permutation(60)[:size] for _ in pairs])
+    assert world.find_invalid(slates) is None
+    for row, (i, j) in enumerate(pairs):
+        repeated = slates[row : row + 1].copy()
+        repeated[0, j] = repeated[0, i]
+        assert world.find_invalid(repeated) == (0, j)
+        assert world.find_invalid(repeated, allow_repeats=True) is None
+
+
+def test_a_world_wants_a_config():
+    with pytest.raises(TypeError, match="World: config: expected WorldConfig, got dict"):
+        World({})
