@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import gymnasium
 import numpy as np
@@ -138,18 +139,32 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         return {**kept, **{name: getattr(self, name).copy() for name in _CARRIED}}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
+        self._restore(kept)
+
+    def _restore(self, kept: dict[str, Any], kernels: tuple[Any, ...] | None = None) -> None:
         vars(self).update({name: value for name, value in kept.items() if name not in _CARRIED})
-        self._allocate()
+        self._allocate(kernels)
         for name in _CARRIED:
             getattr(self, name)[:] = kept[name]
         if self.seed_value is not None:
             self._bind_seed(self.seed_value)
 
+    def fork(self) -> Self:
+        """An independent environment that goes on exactly as this one would with the same actions.
+
+        It shares the world, which nothing changes, and has its own state and buffers. Of a wrapped
+        environment, ``env.unwrapped.fork()`` forks what is inside; a horizon is counted by its wrapper.
+        Of records alone, ``states.copy()`` is a fork.
+        """
+        twin = type(self).__new__(type(self))
+        twin._restore(copy.deepcopy(self.__getstate__(), {id(self.world): self.world}), self._kernels)
+        return twin
+
     def _bind_seed(self, seed: int) -> None:
         self._step_arguments[2] = self._reset_arguments[3] = np.uint64(seed)
 
-    def _allocate(self) -> None:
-        """The buffers that the kernel reads and writes, and the kernel bound to their types."""
+    def _allocate(self, kernels: tuple[Any, ...] | None = None) -> None:
+        """The buffers that the kernel reads and writes, and the kernel bound to their types, unless given."""
         world = self.world
         history, slate = world.config.history_length, world.config.slate_size
         self.state: Records = world.empty_states(1)
@@ -206,9 +221,12 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             0,
             1,
         ]
-        self._check_kernel = specialise(find_invalid, self._check_arguments)
-        self._step_kernel = specialise(step_users, self._step_arguments)
-        self._reset_kernel = specialise(reset_users, self._reset_arguments)
+        self._kernels = kernels or (
+            specialise(find_invalid, self._check_arguments),
+            specialise(step_users, self._step_arguments),
+            specialise(reset_users, self._reset_arguments),
+        )
+        self._check_kernel, self._step_kernel, self._reset_kernel = self._kernels
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

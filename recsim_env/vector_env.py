@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -158,6 +159,16 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         outcomes = np.zeros(self.num_envs, OUTCOME)
         self._name_users(outcomes, np.arange(self.num_envs))
         return observation._asdict(), self._info(outcomes, np.zeros(self.num_envs))
+
+    def fork(self) -> Self:
+        """An independent environment that goes on exactly as this one would with the same actions.
+
+        It shares the world and the list of ``user_ids``, which nothing changes, and has its own state and
+        buffers. Of a wrapped environment, ``env.unwrapped.fork()`` forks what is inside. Of records alone,
+        ``states.copy()`` is a fork.
+        """
+        shared = (self.world, self._user_ids)
+        return copy.deepcopy(self, {id(part): part for part in shared})
 
     def _rows_to_reset(self, mask: ArrayLike | None) -> NDArray[np.int64]:
         if mask is None:
