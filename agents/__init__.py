@@ -8,7 +8,8 @@ num_decisions, seed=...)`.
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN, DQNConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
-from agents.registry import AGENTS, OFFLINE, ONLINE, agent_class
+from agents.planning import PlanningConfig, PlanningOracle
+from agents.registry import AGENTS, OFFLINE, ONLINE, OPTIMAL, agent_class
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sqn import SQN, SQNConfig
@@ -21,6 +22,7 @@ __all__ = [
     "DQN",
     "OFFLINE",
     "ONLINE",
+    "OPTIMAL",
     "PROJECT",
     "SQN",
     "DQNConfig",
@@ -28,6 +30,8 @@ __all__ = [
     "LoggingConfig",
     "LoggingPolicy",
     "MyopicOracle",
+    "PlanningConfig",
+    "PlanningOracle",
     "Popular",
     "RandomPolicy",
     "Reinforce",

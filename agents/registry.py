@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from agents.controls import MyopicOracle, Popular, RandomPolicy
@@ -9,6 +10,7 @@ from agents.dqn import DQN
 from agents.logging_policy import LoggingPolicy
 from agents.reinforce import Reinforce
 from agents.sqn import SQN
+from recsim_env import Policy, World
 
 AGENTS: dict[str, type[Any]] = {
     "random": RandomPolicy,
@@ -23,6 +25,9 @@ AGENTS: dict[str, type[Any]] = {
 
 OFFLINE = ("sqn", "ips")
 ONLINE = ("dqn",)
+
+OPTIMAL: dict[str, Callable[[World], Policy]] = {}
+"""Scenario name -> maker of its optimal policy, for the scenarios whose optimum is known."""
 
 
 def agent_class(name: str) -> type[Any]:

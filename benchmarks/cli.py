@@ -159,6 +159,44 @@ def learning_curve(
 
 
 @app.command()
+def headroom(
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated environment ids. Default: all.", metavar="ID,ID", show_default=False
+        ),
+    ] = None,
+    users: Annotated[int, typer.Option(help="How many users every policy serves.", min=2)] = 500,
+    seed: Annotated[
+        int, typer.Option(help="Stream seed of the users. Planning was tuned on 1000 and above.", min=0)
+    ] = 0,
+    out: Out = Path("results/headroom"),
+    jobs: Jobs = None,
+    json: JsonPath = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure what looking ahead earns: random, popular, myopic and planning oracle on the same users.
+
+    The planning oracle tries policies on forks of the user, with other luck than the user will have.
+    Prints a table with 95% intervals over users and paired differences; writes them to summary.json.
+    """
+    with _plain_errors():
+        check_agents_package()
+        from benchmarks.headroom import headroom as run
+
+        run(
+            scenarios=scenario,
+            num_users=users,
+            seed=seed,
+            out=out,
+            jobs=jobs or default_jobs(),
+            overwrite=overwrite,
+            json_path=json,
+            console=_console(),
+        )
+
+
+@app.command()
 def throughput(
     catalogs: Annotated[
         str, typer.Option(help="Comma-separated catalog sizes; k and m stand for a thousand and a million.")

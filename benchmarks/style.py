@@ -43,7 +43,14 @@ SPARE = [
     Look("#7a5195", "h", (0, (1, 1, 4, 1))),
 ]
 
-NAMES = {"myopic": "myopic oracle", "logging": "logging policy", "dqn": "DQN", "sqn": "SQN", "ips": "IPS"}
+NAMES = {
+    "myopic": "myopic oracle",
+    "planning": "planning oracle",
+    "logging": "logging policy",
+    "dqn": "DQN",
+    "sqn": "SQN",
+    "ips": "IPS",
+}
 """How agents are called in figures and tables; others by their own name."""
 
 RC: Any = {

@@ -16,6 +16,7 @@ from recsim_env.config import (
 from recsim_env.env import RecommenderEnv
 from recsim_env.policy import Decision, Policy
 from recsim_env.records import Event
+from recsim_env.replay import Effect, Replay, UserTotals, replay
 from recsim_env.rollout import Impressions, rollout
 from recsim_env.scenarios import SCENARIOS, Scenario, get_scenario, register_all
 from recsim_env.vector_env import RecommenderVectorEnv
@@ -28,6 +29,7 @@ __all__ = [
     "CatalogConfig",
     "ChoiceConfig",
     "Decision",
+    "Effect",
     "Event",
     "FunnelConfig",
     "Impressions",
@@ -36,12 +38,15 @@ __all__ = [
     "PreferenceConfig",
     "RecommenderEnv",
     "RecommenderVectorEnv",
+    "Replay",
     "RewardConfig",
     "Scenario",
     "SessionConfig",
+    "UserTotals",
     "World",
     "WorldConfig",
     "get_scenario",
+    "replay",
     "rollout",
 ]
 

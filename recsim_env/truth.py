@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recsim_env.config import ChoiceModel
 from recsim_env.kernel.drivers import item_truth_users, slate_truth_users
+from recsim_env.kernel.pools import pool_truth_users
 from recsim_env.records import Records
 from recsim_env.threads import split_rows
 from recsim_env.world import World
@@ -71,6 +72,18 @@ def item_truth(world: World, states: Records) -> ItemTruth:
     return truth
 
 
+def pool_truth(world: World, states: Records, pools: NDArray[np.int64]) -> ItemTruth:
+    """As ``item_truth``, for the items ``pools`` [B, M] int64 in [0, N) of each user only: columns M."""
+    truth = ItemTruth(np.empty(pools.shape, np.float32), np.empty(pools.shape, np.float32))
+    split_rows(
+        lambda _, start, stop: pool_truth_users(world.params, world.items, states, pools, truth, start, stop),
+        len(states),
+        parallel=pools.size >= PARALLEL_FROM_ITEMS,
+        smallest=1,
+    )
+    return truth
+
+
 def myopic_slates(world: World, states: Records, batch_size: int = 256) -> NDArray[np.int64]:
     """The slate of highest expected immediate reward for each user, [B, K] int64.
 
@@ -86,7 +99,18 @@ def myopic_slates(world: World, states: Records, batch_size: int = 256) -> NDArr
 
 
 def _myopic_block(world: World, states: Records) -> NDArray[np.int64]:
-    truth = item_truth(world, states)
+    return best_slates(world, item_truth(world, states))
+
+
+def best_slates(world: World, truth: ItemTruth) -> NDArray[np.int64]:
+    """The slate of highest expected reward among the columns of ``truth``: [B, K] int64 column numbers.
+
+    Exact or greedy as ``myopic_slates``; with another ``value_of_click`` it maximises what that one counts.
+
+    Args:
+        world: its slate size, choice model and examination count.
+        truth: [B, M], M >= K: all items, so that columns are items, or pools.
+    """
     slate = world.config.slate_size
     if slate == 1:
         return np.argmax(truth.expected_reward, axis=1)[:, None]

@@ -25,12 +25,13 @@ FLOORS: list[list[str]] = [
     ["kernel.preferences", "kernel.reward", "kernel.session"],
     ["kernel.truth"],
     ["kernel.reset", "kernel.step"],
-    ["kernel.drivers"],
+    ["kernel.drivers", "kernel.pools"],
     ["kernel"],
     # many users
     ["world"],
     ["rollout", "truth"],
     ["event_log", "metrics"],
+    ["replay"],
     ["env", "vector_env", "wrappers"],
     ["__init__"],
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gymnasium
@@ -80,6 +80,11 @@ def collect_log(
     }
     log = EventLog(**_joined(parts), policy=policy.name, provenance=provenance)
     return log.first_users(num_decisions)
+
+
+def sorted_columns(batches: Iterable[Impressions]) -> dict[str, np.ndarray]:
+    """The columns of an ``EventLog`` with every row of these impressions."""
+    return _sorted(_joined([_columns(batch) for batch in batches]))
 
 
 def _columns(batch: Impressions) -> dict[str, np.ndarray]:

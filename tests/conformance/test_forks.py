@@ -1,4 +1,4 @@
-"""A fork goes on bit for bit like its original and apart from it, and costs neither a catalog nor a compilation."""
+"""A fork goes on bit for bit like its original, apart from it, without a new catalog or compilation."""
 
 import gymnasium
 import numpy as np
