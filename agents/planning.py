@@ -189,9 +189,9 @@ class PlanningOracle:
         return ItemTruth(truth.utility, truth.value_of_click + weight * quality)
 
     def _imagined(self, forks: States, rollout: IntArray) -> States:
-        """Give forks other user ids, so that each rollout at each decision has luck of its own."""
+        """Give forks other user ids, from the largest down: each rollout of a decision has its own luck."""
         key = (forks["user_id"] * 8_191 + forks["visit"]) * 8_191 + forks["step"]
-        forks["user_id"] = (key * self.config.rollouts + rollout) & MAX_USER_ID
+        forks["user_id"] = ~(key * self.config.rollouts + rollout) & MAX_USER_ID
         return forks
 
     def _choose(self, states: States, outlook: Outlook, bonus: NDArray[np.float32]) -> IntArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,20 +101,14 @@ def make_policy(name: str, scenario: str, world: World) -> Policy:
 
     entry = get_scenario(scenario)
     catalog, slate_size = world.public_catalog, world.config.slate_size
-    policy: Policy
-    match name:
-        case "random":
-            policy = RandomPolicy(len(catalog.topic), slate_size)
-        case "popular":
-            policy = Popular(catalog, slate_size)
-        case "myopic":
-            policy = MyopicOracle(world)
-        case "planning":
-            policy = PlanningOracle(world, entry.max_episode_steps)
-        case "optimal":
-            policy = OPTIMAL[entry.name](world)
-        case _:
-            raise ValueError(f"policy: expected one of {', '.join(POLICIES)}, got {name!r}")
+    makers: dict[str, Callable[[], Any]] = {
+        "random": lambda: RandomPolicy(len(catalog.topic), slate_size),
+        "popular": lambda: Popular(catalog, slate_size),
+        "myopic": lambda: MyopicOracle(world),
+        "planning": lambda: PlanningOracle(world, entry.max_episode_steps),
+        "optimal": lambda: OPTIMAL[entry.name](world),
+    }
+    policy: Policy = makers[name]()
     return policy
 
 
@@ -147,8 +141,8 @@ def serve_policy(scenario: str, policy: str, num_users: int, seed: int, report: 
 def report(folder: TaskFolder, scenarios: Sequence[str]) -> dict[str, Any]:
     """Write `summary.json` from saved results, and return it.
 
-    Its `rows` have scenario, policy, mean, lower, upper (reward per user), `minus_myopic` with the same three,
-    length (mean decisions per user) and seconds; its `headroom` has scenario, mean, lower, upper of
+    Its `rows` have scenario, policy, mean, lower, upper (reward per user), `minus_myopic` with the same
+    three, length (mean decisions per user) and seconds; its `headroom` has scenario, mean, lower, upper of
     planning / myopic - 1.
     """
     rows, gains = [], []
@@ -230,8 +224,8 @@ def headroom_table(summary: Mapping[str, Any]) -> RenderableType:
         shown = name
     settings = summary["settings"]
     note = (
-        f"{settings['users']:,} users of stream seed {settings['seed']}; all policies meet the same users with "
-        "the same luck. In brackets: 95 % intervals over users. Differences are paired by user.\n"
+        f"{settings['users']:,} users of stream seed {settings['seed']}; all policies meet the same users "
+        "with the same luck. In brackets: 95 % intervals over users. Differences are paired by user.\n"
         "Relative: planning / myopic - 1, the headroom that a policy which looks ahead has at least."
     )
     return Group(table, Text(note, style="dim"))

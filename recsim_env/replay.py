@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -128,11 +128,9 @@ def replay(
     logged = log if users is None else _rows_of(log, _logged_rows(log, check_user_ids(users)))
     sessions = _sessions(logged)
     script = None if callable(getattr(policy_or_slates, "act", None)) else policy_or_slates
-    policy = (
-        cast("Policy", policy_or_slates)
-        if script is None
-        else _Script(logged, sessions, _check_script(world, logged, script))
-    )
+    policy: Any = policy_or_slates
+    if script is not None:
+        policy = _Script(logged, sessions, _check_script(world, logged, script))
     generator = np.random.default_rng(policy_seed)
 
     def served() -> Iterator[Impressions]:

@@ -23,7 +23,7 @@ def test_python_m_benchmarks_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for command in ("compare", "learning-curve", "throughput"):
+    for command in ("compare", "learning-curve", "headroom", "throughput"):
         assert command in done.stdout
 
 
@@ -48,6 +48,7 @@ def test_python_m_benchmarks_is_the_command():
             "learning-curve",
             ("--scenario", "--agents", "--sizes", "--seeds", "--out", "--jobs", "--json", "--overwrite"),
         ),
+        ("headroom", ("--scenario", "--users", "--seed", "--out", "--jobs", "--json", "--overwrite")),
         (
             "throughput",
             ("--catalogs", "--slates", "--batches", "--repeats", "--peer-python", "--out", "--json"),
@@ -72,8 +73,9 @@ def test_help_names_every_option(command, options):
         (("learning-curve", "--agents", "dqn"), "does not learn from logs"),
         (("learning-curve", "--sizes", "20k,many"), "got 'many'"),
         (("throughput", "--batches", "-1"), "whole numbers from 0 on"),
+        (("headroom", "--scenario", "Memoryles-v0"), "did you mean 'Memoryless-v0'"),
     ],
-    ids=["scenario", "agent", "slates", "online", "sizes", "batches"],
+    ids=["scenario", "agent", "slates", "online", "sizes", "batches", "scenarios"],
 )
 def test_mistakes_are_one_clear_error(arguments, message, tmp_path):
     result = invoke(*arguments, "--out", str(tmp_path / "out"))
@@ -83,7 +85,7 @@ def test_mistakes_are_one_clear_error(arguments, message, tmp_path):
     assert not (tmp_path / "out" / "tasks").exists()
 
 
-@pytest.mark.parametrize("command", ["compare", "learning-curve", "throughput"])
+@pytest.mark.parametrize("command", ["compare", "learning-curve", "headroom", "throughput"])
 def test_an_unwritable_folder_is_refused_before_any_work(command, tmp_path):
     (tmp_path / "file").write_text("")
     result = invoke(command, "--out", str(tmp_path / "file" / "out"))
