@@ -204,9 +204,9 @@ class PlanningOracle:
         self, forks: States, slates: IntArray, outlook: Outlook, bonus: NDArray[np.float32]
     ) -> FloatArray:
         """Show slates to forks, then follow base policies: the expected reward of all steps, [B]."""
-        returns = slate_truth(self.world, forks, slates).expected_reward
-        live = np.arange(len(forks))
         scratch = self.world.empty_scratch()
+        returns = slate_truth(self.world, forks, slates, scratch).expected_reward
+        live = np.arange(len(forks))
         for _ in range(self.config.depth - 1):
             outcomes, _ = self.world.step(
                 self.config.seed,
@@ -222,7 +222,7 @@ class PlanningOracle:
             if not len(live):
                 break
             slates = self._choose(forks, outlook, bonus)
-            returns[live] += slate_truth(self.world, forks, slates).expected_reward
+            returns[live] += slate_truth(self.world, forks, slates, scratch).expected_reward
         return returns
 
     def save(self, folder: str | Path) -> None:

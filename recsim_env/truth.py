@@ -50,12 +50,20 @@ class ItemTruth(NamedTuple):
         return self.value_of_click / (1 + np.exp(np.minimum(-self.utility, 80.0)))
 
 
-def slate_truth(world: World, states: Records, slates: NDArray[np.int64]) -> SlateTruth:
-    """The exact law of the answers to ``slates`` [B, K] int64 in ``states`` [B] USER_STATE."""
+def slate_truth(
+    world: World, states: Records, slates: NDArray[np.int64], scratch: Records | None = None
+) -> SlateTruth:
+    """The exact law of the answers to ``slates`` [B, K] int64 in ``states`` [B] USER_STATE.
+
+    ``scratch``: from ``World.empty_scratch``; fresh by default.
+    """
+    scratch = world.empty_scratch() if scratch is None else scratch
     shape = slates.shape
     click, like, purchase = (np.empty(shape, np.float32) for _ in range(3))
     truth = SlateTruth(click, like, purchase, np.empty(len(states)))
-    slate_truth_users(world.params, world.items, states, slates, world.empty_scratch(), truth)
+    slate_truth_users(world.params, world.items, states, slates, scratch, truth)
+    # A later call with the same scratch must not see this one's blank positions.
+    scratch["examination"][:, : world.config.slate_size] = world.params["examination"]
     return truth
 
 

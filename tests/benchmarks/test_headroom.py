@@ -60,7 +60,7 @@ def test_the_relative_gain_is_a_ratio_of_means():
 
 
 def test_the_interval_of_the_relative_gain_covers():
-    """400 samples of 50 pairs: the share of intervals that hold the truth is 0.95 within 4 errors of 0.011."""
+    """400 samples of 50 pairs: the truth is inside in 95 % of them, within 4 standard errors of 0.011."""
     generator, covered = np.random.default_rng(4), 0
     for _ in range(400):
         reference = generator.lognormal(2.0, 0.5, 50)
