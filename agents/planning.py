@@ -37,11 +37,11 @@ class PlanningConfig:
         seed: key of the imagined luck. It must not be the key of the world that the oracle acts in.
     """
 
-    bonuses: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
-    rollouts: int = 4
+    bonuses: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+    rollouts: int = 8
     depth: int = 100
     caution: float = 1.0
-    pool_size: int = 32
+    pool_size: int = 16
     calibration_users: int = 512
     batch_users: int = 256
     seed: int = 2**63
