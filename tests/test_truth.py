@@ -188,3 +188,17 @@ def test_the_whole_catalog_as_a_slate():
     world = World(small_world(4, catalog={"num_items": 4}).config)
     states, _ = fresh_states(world, np.arange(5))
     assert (np.sort(myopic_slates(world, states), axis=1) == np.arange(4)).all()
+
+
+def test_a_shared_scratch_leaves_no_blank_positions_behind():
+    """A slate with repeats has blank positions; a later step with the same scratch must not see them."""
+    world = small_world(4)
+    scratch = world.empty_scratch()
+    states, _ = fresh_states(world, np.arange(20))
+    repeated = np.zeros((20, 4), np.int64)
+    shared = slate_truth(world, states, repeated, scratch)
+    assert digest(*shared) == digest(*slate_truth(world, states, repeated))
+    slates, other = slates_for(world, states), states.copy()
+    found, _ = world.step(0, states, slates, blank_repeats=False, scratch=scratch)
+    expected, _ = world.step(0, other, slates, blank_repeats=False)
+    assert digest(found, states) == digest(expected, other)
