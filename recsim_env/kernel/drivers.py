@@ -6,7 +6,7 @@ Each works on the rows start .. stop - 1, so that threads share a batch; bits do
 import numpy as np
 
 from recsim_env.compiling import compiled, prefetch
-from recsim_env.kernel.affinity import match, utility
+from recsim_env.kernel.affinity import match, outside_utility, utility
 from recsim_env.kernel.funnel import like_prob, marginal_purchase_prob
 from recsim_env.kernel.observation import write_observation
 from recsim_env.kernel.reset import reset_user
@@ -150,8 +150,9 @@ def item_truth_users(params, items, states, truth, start, stop):
     """Write utility and value of a click of every item into rows start .. stop - 1 of an ``ItemTruth``."""
     for i in range(start, stop):
         state = states[i]
+        outside = outside_utility(params[0], state)
         for n in range(len(items)):
             item = items[n]
             item_match = match(state.interest, item)
-            truth.utility[i, n] = utility(params[0], state, item, item_match)
+            truth.utility[i, n] = utility(params[0], state, item, item_match, outside)
             truth.value_of_click[i, n] = value_of_click(params[0], state, item, item_match)
