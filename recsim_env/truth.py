@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim_env.config import ChoiceModel
-from recsim_env.kernel.drivers import item_truth_users, slate_truth_users
+from recsim_env.kernel.drivers import advance_users, item_truth_users, slate_truth_users
 from recsim_env.records import Records
 from recsim_env.threads import split_rows
 from recsim_env.world import World
@@ -69,6 +69,25 @@ def item_truth(world: World, states: Records) -> ItemTruth:
         smallest=1,
     )
     return truth
+
+
+def advance(world: World, states: Records, slates: NDArray[np.int64], events: NDArray[np.uint8]) -> Records:
+    """The states after one step in which users answered ``slates`` with ``events``.
+
+    Nothing is drawn: interest goes without its noise, so where ``drift_scale`` is 0 this is the transition
+    itself, given the answers.
+
+    Args:
+        states: [B] USER_STATE, left as they are.
+        slates: [B, K] int64, no item twice.
+        events: [B, K] uint8 event masks (``Event``).
+
+    Returns:
+        [B] USER_STATE.
+    """
+    after = states.copy()
+    advance_users(world.params, world.items, after, slates, events, world.empty_scratch())
+    return after
 
 
 def myopic_slates(world: World, states: Records, batch_size: int = 256) -> NDArray[np.int64]:

@@ -71,4 +71,5 @@ def test_sessions_are_long_enough_to_learn_from_and_end_before_the_horizon(scena
         slates = generator.integers(0, world.config.catalog.num_items, (1_000, size))
         world.step(0, states, slates, idle=states["ended"].copy())
     assert np.median(states["step"]) > 5
-    assert states["ended"].mean() > 0.8
+    if scenario.config.session.step_cost > 0.01:  # else only the horizon ends a session
+        assert states["ended"].mean() > 0.8
