@@ -137,7 +137,7 @@ class EnumeratedSolution:
         self._layers = [layer.states for layer in layers]
 
     def _canonical(self, states: Records) -> Records:
-        """The same patience for all whose patience outlasts the horizon in any case: it makes no difference."""
+        """The same patience for all whose patience outlasts the horizon anyway: it makes no difference."""
         session = self.world.config.session
         dearest = session.step_cost * (1 + session.boredom_cost)
         states = states.copy()
