@@ -26,12 +26,13 @@ FLOORS: list[list[str]] = [
     ["kernel.truth"],
     ["kernel.reset", "kernel.step"],
     ["kernel.drivers"],
-    ["kernel"],
+    ["kernel.rebuild"],
+    ["kernel", "user_model"],
     # many users
     ["world"],
     ["rollout", "truth"],
-    ["event_log", "metrics"],
-    ["env", "vector_env", "wrappers"],
+    ["event_log", "metrics", "optimal"],
+    ["env", "testing", "vector_env", "wrappers"],
     ["__init__"],
 ]
 
