@@ -88,7 +88,7 @@ class PositionClicks:
 
         Over the positions that have clicks, each with the same weight; left out when fewer than two have.
 
-        Source: the power law of Wang et al. (2018) for examination by position, here fitted to click rates.
+        Source: the examination (1 / rank)^eta of Joachims, Swaminathan and Schnabel (2017), fitted to clicks.
         """
         some = np.flatnonzero(self.clicked)
         if len(some) < 2:
