@@ -30,10 +30,10 @@ LINES = (
         Line("purchase_per_click", "purchase per click", 3),
     ),
     (
-        Line("session_length_p25", "session length, steps: lower quartile", 0),
+        Line("session_length_p25", "session length, lower quartile", 0),
         Line("session_length_p50", "  median", 0),
         Line("session_length_p75", "  upper quartile", 0),
-        Line("session_length_p99", "  99 of 100 are at most", 0),
+        Line("session_length_p99", "  99 of 100 at most", 0),
         Line("session_length_mean", "  mean", 1),
         Line("session_length_is_1", "P(session length = 1)", 3),
         Line("continue_1", "P(continue | depth 1)", 3),
@@ -54,7 +54,7 @@ LINES = (
         Line("topic_repeat", "clicks on a topic clicked before", 3),
     ),
     (
-        Line("return_gap_p25", "return gap, hours: lower quartile", 1),
+        Line("return_gap_p25", "return gap, hours, lower quartile", 1),
         Line("return_gap_p50", "  median", 1),
         Line("return_gap_p75", "  upper quartile", 1),
     ),
@@ -103,7 +103,7 @@ def _facts(logs: Sequence[str], known: Mapping[tuple[str, str], Mapping[str, Any
     table = Table(
         title="Stylised facts", title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD
     )
-    table.add_column("fact")
+    table.add_column("fact", no_wrap=True)
     for log in logs:
         table.add_column(log, justify="right")
     for section in LINES:
