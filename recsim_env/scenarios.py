@@ -200,6 +200,18 @@ SCENARIOS: dict[str, Scenario] = {
             ),
             6,
         ),
+        Scenario(
+            "StorefrontCalibrated-v0",
+            "StorefrontSlate with sessions as short and feedback as sparse as in real logs: docs/facts.md.",
+            STOREFRONT.replace(
+                catalog={"num_items": 10_000, "popularity_exponent": 1.2},
+                choice={"no_click_utility": 7.5},
+                funnel={"like_bias": -6.3, "purchase_bias": -4.3},
+                session={"patience_scale": 3.0, "patience_shape": 1.6},
+                slate_size=10,
+            ),
+            100,
+        ),
     )
 }
 
