@@ -171,6 +171,7 @@ SCENARIOS: dict[str, Scenario] = {
             "6 items, 3 kinds of users, 6 steps: small enough for exact dynamic programming.",
             STOREFRONT.replace(
                 catalog={
+                    "seed": 21,  # every topic has two items
                     "num_items": 6,
                     "embedding_dim": 4,
                     "num_topics": 3,
