@@ -82,7 +82,7 @@ class PlanningOracle:
 
     A base policy of bonus b shows the slate of highest expected value when each click counts
     r + b u q: its expected reward r, and the quality q of the item, which decides how satisfied the user is
-    and so how long he stays; u, the highest expected reward of one step, makes b free of the reward's scale.
+    and so how long they stay; u, the highest expected reward of one step, makes b free of the reward's scale.
     The base policy that earns most on imagined users is the default, unless it is not clearly above b = 0.
 
     At each decision every base policy is tried on R forks of the user's state for L steps, and the one of

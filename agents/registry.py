@@ -8,9 +8,10 @@ from typing import Any
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN
 from agents.logging_policy import LoggingPolicy
+from agents.optimal import OptimalPolicy
 from agents.reinforce import Reinforce
 from agents.sqn import SQN
-from recsim_env import Policy, World
+from recsim_env import World, get_scenario
 
 AGENTS: dict[str, type[Any]] = {
     "random": RandomPolicy,
@@ -26,7 +27,15 @@ AGENTS: dict[str, type[Any]] = {
 OFFLINE = ("sqn", "ips")
 ONLINE = ("dqn",)
 
-OPTIMAL: dict[str, Callable[[World], Policy]] = {}
+
+def _solved(scenario: str, solver: str) -> Callable[[World], Any]:
+    return lambda world: OptimalPolicy(world, get_scenario(scenario).max_episode_steps, solver)
+
+
+OPTIMAL: dict[str, Callable[[World], Any]] = {
+    name: _solved(name, solver)
+    for name, solver in {"Tiny-v0": "enumeration", "LongTermSatisfaction-v0": "satisfaction"}.items()
+}
 """Scenario name -> maker of its optimal policy, for the scenarios whose optimum is known."""
 
 

@@ -19,7 +19,7 @@ WIDTH_WITHOUT_TERMINAL = 130
 app = typer.Typer(
     name="recsim-env",
     help="Simulated users for reinforcement learning in recommendation: compare agents, see how they learn "
-    "from logs, and measure the simulator's speed.",
+    "from logs, measure the simulator's speed, and what its users have in common with real ones.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,7 +27,11 @@ app = typer.Typer(
 
 
 Scenario = Annotated[
-    str, typer.Option(help="Environment id: Storefront-v0, StorefrontSlate-v0, Memoryless-v0.", metavar="ID")
+    str,
+    typer.Option(
+        help="Environment id: Storefront-v0, StorefrontSlate-v0, Memoryless-v0, StorefrontCalibrated-v0.",
+        metavar="ID",
+    ),
 ]
 Agents = Annotated[
     str | None,
@@ -205,6 +209,9 @@ def throughput(
     batches: Annotated[
         str, typer.Option(help="Comma-separated numbers of users side by side; 0 is the single environment.")
     ] = "0,1,64,1024,16384",
+    scenarios: Annotated[
+        bool, typer.Option(help="Also measure every scenario as it is, in the largest batch.")
+    ] = True,
     repeats: Annotated[int, typer.Option(help="Rounds over all rows.", min=1)] = 3,
     seconds: Annotated[float, typer.Option(help="Length of one measurement.", min=0.01)] = 1.0,
     peer_python: Annotated[
@@ -232,10 +239,67 @@ def throughput(
             catalogs=parse_sizes("--catalogs", catalogs, least=10),
             slates=parse_sizes("--slates", slates, least=1),
             batches=parse_sizes("--batches", batches, least=0),
+            scenarios=scenarios,
             repeats=repeats,
             seconds=seconds,
             peer_python=peer_python,
             out=out,
+            json_path=json,
+            console=_console(),
+        )
+
+
+@app.command()
+def facts(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(help="Environment ids; one column each.", metavar="[SCENARIO]...", show_default=False),
+    ] = None,
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Who serves the users: logging, popular, random or myopic. The logging policy is a "
+            "stochastic recommender on visible clicks and popularity; it stands for that of a real shop.",
+            metavar="NAME",
+        ),
+    ] = "logging",
+    users: Annotated[int, typer.Option(help="Users per scenario, one session each.", min=1)] = 20_000,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Of the users' luck. Reported figures use 0; scenarios are tuned on 1000 and above.", min=0
+        ),
+    ] = 0,
+    popularity_clicks: Annotated[
+        int, typer.Option(help="Popularity is measured on so many clicks, the first of each log.", min=1)
+    ] = 5_000,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A real log beside them, in the form of Taobao UserBehavior: CSV without header of user, "
+            "item, category, behaviour (pv, fav, cart, buy) and Unix seconds. A page view is the click, a "
+            "favourite the like; sessions end after 30 minutes without an action, and an action is a step.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonPath = None,
+) -> None:
+    """Measure what a shop would see in its log: funnel, session lengths, popularity, positions, repeats.
+
+    Takes several scenarios and puts them side by side, with a real log if you have one.
+    """
+    with _plain_errors():
+        check_agents_package()
+        from benchmarks.facts import facts as run
+
+        run(
+            scenarios=scenarios or [],
+            policy=policy,
+            num_users=users,
+            seed=seed,
+            popularity_clicks=popularity_clicks,
+            data=data,
             json_path=json,
             console=_console(),
         )

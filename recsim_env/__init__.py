@@ -19,6 +19,7 @@ from recsim_env.records import Event
 from recsim_env.replay import Effect, Replay, UserTotals, replay
 from recsim_env.rollout import Impressions, rollout
 from recsim_env.scenarios import SCENARIOS, Scenario, get_scenario, register_all
+from recsim_env.user_model import UserModel
 from recsim_env.vector_env import RecommenderVectorEnv
 from recsim_env.world import World
 
@@ -42,6 +43,7 @@ __all__ = [
     "RewardConfig",
     "Scenario",
     "SessionConfig",
+    "UserModel",
     "UserTotals",
     "World",
     "WorldConfig",

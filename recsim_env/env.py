@@ -22,7 +22,6 @@ from recsim_env.interface import (
     observation_space,
     stream_seed,
 )
-from recsim_env.kernel.drivers import find_invalid, reset_users, step_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records
 from recsim_env.rollout import check_slates, check_user_id, check_visit
 from recsim_env.scenarios import world_config
@@ -222,9 +221,9 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             1,
         ]
         self._kernels = kernels or (
-            specialise(find_invalid, self._check_arguments),
-            specialise(step_users, self._step_arguments),
-            specialise(reset_users, self._reset_arguments),
+            specialise(world.kernel.find_invalid, self._check_arguments),
+            specialise(world.kernel.step_users, self._step_arguments),
+            specialise(world.kernel.reset_users, self._reset_arguments),
         )
         self._check_kernel, self._step_kernel, self._reset_kernel = self._kernels
 

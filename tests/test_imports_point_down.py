@@ -25,14 +25,15 @@ FLOORS: list[list[str]] = [
     ["kernel.preferences", "kernel.reward", "kernel.session"],
     ["kernel.truth"],
     ["kernel.reset", "kernel.step"],
-    ["kernel.drivers", "kernel.pools"],
-    ["kernel"],
+    ["kernel.drivers"],
+    ["kernel.rebuild"],
+    ["kernel", "user_model"],
     # many users
     ["world"],
     ["rollout", "truth"],
-    ["event_log", "metrics"],
+    ["event_log", "metrics", "optimal"],
     ["replay"],
-    ["env", "vector_env", "wrappers"],
+    ["env", "testing", "vector_env", "wrappers"],
     ["__init__"],
 ]
 

@@ -23,7 +23,7 @@ def test_python_m_benchmarks_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for command in ("compare", "learning-curve", "headroom", "throughput"):
+    for command in ("compare", "learning-curve", "headroom", "throughput", "facts"):
         assert command in done.stdout
 
 
@@ -53,6 +53,7 @@ def test_python_m_benchmarks_is_the_command():
             "throughput",
             ("--catalogs", "--slates", "--batches", "--repeats", "--peer-python", "--out", "--json"),
         ),
+        ("facts", ("--policy", "--users", "--seed", "--popularity-clicks", "--data", "--json")),
     ],
     ids=lambda value: value if isinstance(value, str) else "options",
 )
