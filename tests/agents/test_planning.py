@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from agents import MyopicOracle, PlanningConfig, PlanningOracle
+from agents import OPTIMAL, MyopicOracle, PlanningConfig, PlanningOracle
 from recsim_env import World, get_scenario, rollout
 from recsim_env.truth import item_truth, myopic_slates, pool_truth, slate_truth
 from tests.small_worlds import digest
@@ -222,3 +222,18 @@ def test_nothing_is_lost_on_memoryless_users(memoryless):
         returns(memoryless, oracle, 30, 1_003, 30),
         returns(memoryless, MyopicOracle(memoryless), 30, 1_003, 30),
     )
+
+
+@pytest.mark.slow
+def test_it_stays_between_the_myopic_and_the_optimal_policy():
+    """An oracle that knew its users' luck would beat the optimum; 4 standard errors of the pairs."""
+    entry = get_scenario("Tiny-v0")
+    world, steps, count = World(entry.config), entry.max_episode_steps, 300
+    policies = (MyopicOracle(world), PlanningOracle(world, steps), OPTIMAL["Tiny-v0"](world))
+    myopic, planning, optimal = (returns(world, policy, count, 1_003, steps) for policy in policies)
+
+    def error(difference):
+        return difference.std(ddof=1) / np.sqrt(count)
+
+    assert (planning - myopic).mean() > 4 * error(planning - myopic)
+    assert (planning - optimal).mean() < 4 * error(planning - optimal)
