@@ -31,6 +31,10 @@ FLOORS: list[list[str]] = [
     ["world"],
     ["rollout", "truth"],
     ["event_log", "metrics"],
+    # what a person looks at
+    ["frames"],
+    ["picture"],
+    ["render"],
     ["env", "vector_env", "wrappers"],
     ["__init__"],
 ]
