@@ -8,7 +8,7 @@ num_decisions, seed=...)`.
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN, DQNConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
-from agents.registry import AGENTS, OFFLINE, ONLINE, agent_class
+from agents.registry import AGENTS, OFFLINE, ONLINE, agent_class, load_saved
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sqn import SQN, SQNConfig
@@ -35,4 +35,5 @@ __all__ = [
     "SB3VecEnv",
     "SQNConfig",
     "agent_class",
+    "load_saved",
 ]

@@ -13,13 +13,14 @@ from rich.console import Console
 from benchmarks.choices import check_agents_package
 from benchmarks.errors import UsageError
 from benchmarks.workers import TasksFailedError, default_jobs
+from recsim_env.streams import MAX_SEED, MAX_USER_ID
 
 WIDTH_WITHOUT_TERMINAL = 130
 
 app = typer.Typer(
     name="recsim-env",
     help="Simulated users for reinforcement learning in recommendation: compare agents, see how they learn "
-    "from logs, and measure the simulator's speed.",
+    "from logs, watch single users, and measure the simulator's speed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -197,6 +198,60 @@ def throughput(
             repeats=repeats,
             seconds=seconds,
             peer_python=peer_python,
+            out=out,
+            json_path=json,
+            console=_console(),
+        )
+
+
+@app.command()
+def scenarios(json: JsonPath = None) -> None:
+    """List the worlds: id, what each is for, its sizes."""
+    with _plain_errors():
+        from benchmarks.scenario_list import list_scenarios
+
+        list_scenarios(json, _console())
+
+
+@app.command()
+def watch(
+    scenario: Annotated[
+        str, typer.Argument(help="Environment id, such as Storefront-v0.", metavar="SCENARIO")
+    ],
+    agent: Annotated[
+        str,
+        typer.Option(
+            help="random, popular, logging or myopic; or the folder of a saved agent.", metavar="NAME|DIR"
+        ),
+    ] = "logging",
+    user: Annotated[int, typer.Option(help="Which user.", min=0, max=MAX_USER_ID)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the user's luck.", min=0, max=MAX_SEED)] = 0,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="At most so many decisions. Default: the scenario's horizon.", min=1, show_default=False
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page to write.", metavar="FILE.html")] = Path(
+        "results/watch.html"
+    ),
+    json: JsonPath = None,
+) -> None:
+    """Replay one user's session in the browser: slates, answers, and what happens inside the user.
+
+    Writes one HTML file that needs nothing else, to be played, paused and stepped with keyboard or mouse.
+    The same seed and user meet every agent with the same luck.
+    """
+    with _plain_errors():
+        check_agents_package()
+        from benchmarks.watch import watch as run
+
+        run(
+            scenario=scenario,
+            agent=agent,
+            user=user,
+            seed=seed,
+            steps=steps,
             out=out,
             json_path=json,
             console=_console(),
