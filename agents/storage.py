@@ -83,5 +83,7 @@ def load_agent(folder: str | Path, kind: str) -> tuple[dict[str, Any], dict[str,
 def _read_card(folder: Path) -> dict[str, Any]:
     if not (folder / CARD).is_file():
         raise FileNotFoundError(f"folder: {folder} holds no saved agent ({CARD} is missing)")
-    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    if not isinstance(card, dict):
+        raise ValueError(f"folder: {folder / CARD}: expected a JSON object, got {type(card).__name__}")
     return card

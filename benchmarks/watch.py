@@ -73,6 +73,8 @@ def find_policy(agent: str, world: World) -> Policy:
     Raises:
         UsageError: there is no such agent, or it was made for another world.
     """
+    from safetensors import SafetensorError
+
     from agents import AGENTS, load_saved
 
     untrained = untrained_policies(world)
@@ -92,7 +94,7 @@ def find_policy(agent: str, world: World) -> Policy:
         policy = load_saved(agent)
         if hasattr(policy, "check_catalog"):
             policy.check_catalog(world.public_catalog)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise UsageError(f"--agent: {agent}: {error}") from error
     own_world = getattr(policy, "world", world)
     if own_world.config != world.config:
