@@ -22,6 +22,7 @@ from recsim_env.checked import nearest
 from recsim_env.event_log import replacing
 from recsim_env.frames import Frame, Shown, event_names, notable_topics
 
+SCRIPTS = ("session.js", "charts.js", "page.js")
 PAGE_TOPICS = 10
 DIGITS = 6
 
@@ -174,13 +175,16 @@ def make_page(frames: Sequence[Frame], facts: dict[str, Any]) -> str:
         "taste": [round(value, DIGITS) for value in frames[0].taste[topics].tolist()],
         "frames": [frame_row(frame, topics) for frame in frames],
     }
-    parts = resources.files("benchmarks") / "page"
-    style, script, page = (
-        (parts / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "page.html")
+    return Template(_part("page.html")).substitute(
+        title=html.escape(facts["title"]),
+        style=_part("page.css"),
+        script="\n".join(_part(name) for name in SCRIPTS),
+        session=embed_json(data),
     )
-    return Template(page).substitute(
-        title=html.escape(facts["title"]), style=style, script=script, session=embed_json(data)
-    )
+
+
+def _part(name: str) -> str:
+    return (resources.files("benchmarks") / "page" / name).read_text(encoding="utf-8")
 
 
 def embed_json(value: Any) -> str:

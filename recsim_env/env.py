@@ -252,7 +252,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             expected = float(truth.expected_reward[0])
         self._step_kernel(*self._step_arguments)
         reward = self._amounts.item(0)
-        if self.render_mode is not None and truth is not None:
+        if truth is not None and self.render_mode is not None:
             frame = next_frame(self.frames[-1], self.world, self.state, reward, truth)
             self._keep((*self.frames, frame))
         return self._observation(), reward, self._ended.item(), False, self._info(expected)

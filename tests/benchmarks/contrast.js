@@ -12,7 +12,9 @@ const behind = (element) => {
   return own.alpha === 1 ? own.rgb : over(own, behind(element.parentElement));
 };
 const luminance = (rgb) => {
-  const [r, g, b] = rgb.map((value) => value / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = rgb
+    .map((value) => value / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
 const faint = [];

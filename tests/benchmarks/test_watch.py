@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from agents import SQN, LoggingPolicy, MyopicOracle, Popular, RandomPolicy, SQNConfig
 from benchmarks.cli import app
 from benchmarks.errors import UsageError
-from benchmarks.watch import describe_session, embed_json, find_policy, make_page, play_session
+from benchmarks.watch import SCRIPTS, describe_session, embed_json, find_policy, make_page, play_session
 from recsim_env import SCENARIOS, World, get_scenario, rollout
 from recsim_env.event_log import collect_log
 from tests.small_worlds import small_world
@@ -254,7 +254,7 @@ def test_pages_can_be_read_by_others(watched, tmp_path):
 
 def test_the_parts_of_the_page_are_package_data():
     parts = resources.files("benchmarks") / "page"
-    for name in ("page.html", "page.css", "page.js"):
+    for name in ("page.html", "page.css", *SCRIPTS):
         assert (parts / name).is_file()
 
 
