@@ -12,6 +12,7 @@ from rich.console import Console
 
 from benchmarks.choices import check_agents_package
 from benchmarks.errors import UsageError
+from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
 from benchmarks.workers import TasksFailedError, default_jobs
 from recsim_env.streams import MAX_SEED, MAX_USER_ID
 
@@ -20,65 +21,12 @@ WIDTH_WITHOUT_TERMINAL = 130
 app = typer.Typer(
     name="recsim-env",
     help="Simulated users for reinforcement learning in recommendation: compare agents, see how they learn "
-    "from logs, watch single users, and measure the simulator's speed.",
+    "from logs, watch single users, measure the simulator's speed, and what its users have in common with "
+    "real ones.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-Scenario = Annotated[
-    str, typer.Option(help="Environment id: Storefront-v0, StorefrontSlate-v0, Memoryless-v0.", metavar="ID")
-]
-Agents = Annotated[
-    str | None,
-    typer.Option(
-        help="Comma-separated agents, such as dqn,sqn,ips. Default: all that can act in the scenario. "
-        "Random, popular, the logging policy and the myopic oracle always take part: they are what scores "
-        "are read against.",
-        metavar="A,B,C",
-        show_default=False,
-    ),
-]
-Seeds = Annotated[
-    int | None,
-    typer.Option(
-        help="How many training seeds. Default: 3 with --quick, 10 with --full.",
-        min=1,
-        max=100,
-        show_default=False,
-    ),
-]
-FirstSeed = Annotated[
-    int,
-    typer.Option(help="First training seed. Reported figures use 0 to 99; tune on 1000 and above.", min=0),
-]
-Full = Annotated[
-    bool,
-    typer.Option(
-        "--full/--quick",
-        help="Quick: under 5 minutes on 2 cores. Full: more seeds, data and users, for figures to report.",
-    ),
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option(help="Processes at a time. Default: one per core.", min=1, show_default=False),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Drop results of other settings that the folder holds.")
-]
-JsonPath = Annotated[
-    Path | None,
-    typer.Option(
-        "--json", help="Also write what is printed to this file, as machine-readable rows.", metavar="PATH"
-    ),
-]
-
-
-Out = Annotated[
-    Path,
-    typer.Option(help="Folder for results. A run that was cut resumes from what it holds.", metavar="DIR"),
-]
 
 
 @app.command()
@@ -253,6 +201,62 @@ def watch(
             seed=seed,
             steps=steps,
             out=out,
+            json_path=json,
+            console=_console(),
+        )
+
+
+@app.command()
+def facts(
+    scenarios: Annotated[
+        list[str] | None,
+        typer.Argument(help="Environment ids; one column each.", metavar="[SCENARIO]...", show_default=False),
+    ] = None,
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="Who serves the users: logging, popular, random or myopic. The logging policy is a "
+            "stochastic recommender on visible clicks and popularity; it stands for that of a real shop.",
+            metavar="NAME",
+        ),
+    ] = "logging",
+    users: Annotated[int, typer.Option(help="Users per scenario, one session each.", min=1)] = 20_000,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Of the users' luck. Reported figures use 0; scenarios are tuned on 1000 and above.", min=0
+        ),
+    ] = 0,
+    popularity_clicks: Annotated[
+        int, typer.Option(help="Popularity is measured on so many clicks, the first of each log.", min=1)
+    ] = 5_000,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A real log beside them, in the form of Taobao UserBehavior: CSV without header of user, "
+            "item, category, behaviour (pv, fav, cart, buy) and Unix seconds. A page view is the click, a "
+            "favourite the like; sessions end after 30 minutes without an action, and an action is a step.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonPath = None,
+) -> None:
+    """Measure what a shop would see in its log: funnel, session lengths, popularity, positions, repeats.
+
+    Takes several scenarios and puts them side by side, with a real log if you have one.
+    """
+    with _plain_errors():
+        check_agents_package()
+        from benchmarks.facts import facts as run
+
+        run(
+            scenarios=scenarios or [],
+            policy=policy,
+            num_users=users,
+            seed=seed,
+            popularity_clicks=popularity_clicks,
+            data=data,
             json_path=json,
             console=_console(),
         )

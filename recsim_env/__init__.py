@@ -18,6 +18,7 @@ from recsim_env.policy import Decision, Policy
 from recsim_env.records import Event
 from recsim_env.rollout import Impressions, rollout
 from recsim_env.scenarios import SCENARIOS, Scenario, get_scenario, register_all
+from recsim_env.user_model import UserModel
 from recsim_env.vector_env import RecommenderVectorEnv
 from recsim_env.world import World
 
@@ -39,6 +40,7 @@ __all__ = [
     "RewardConfig",
     "Scenario",
     "SessionConfig",
+    "UserModel",
     "World",
     "WorldConfig",
     "get_scenario",

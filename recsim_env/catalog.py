@@ -88,9 +88,10 @@ def _normals(uniforms: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def draw_catalog(config: CatalogConfig) -> Catalog:
-    """Draw the catalog that belongs to a config; purposes CATALOG_TOPIC, CATALOG_ITEM and CATALOG_EMBEDDING.
+    """Draw the catalog that belongs to a config; purposes CATALOG_*.
 
-    embedding = unit(topic centre + spread * own direction); appeal and the normal score of quality are
+    embedding = unit(topic centre + spread * own direction); quality = (1 - share) own + share topic's, both
+    uniform; appeal and the normal score of the own part are
     bivariate normal with the configured correlation; price is lognormal; base popularity is Zipf over a
     random order of the items, pi_a ~ rank^-s.
 
@@ -103,7 +104,9 @@ def draw_catalog(config: CatalogConfig) -> Catalog:
     normals = _normals(traits)
     items = aligned_zeros(count, item_dtype(dim))
     items["topic"] = (traits[:, 0] * np.float32(config.num_topics)).astype(np.int64)
-    items["quality"] = traits[:, 1]
+    shared = _uniforms(config.seed, Purpose.CATALOG_TOPIC_QUALITY, config.num_topics, 4)[items["topic"], 0]
+    share = np.float32(config.topic_quality_share)
+    items["quality"] = (np.float32(1) - share) * traits[:, 1] + share * shared
     correlation = config.quality_appeal_correlation
     independent = np.float32(np.sqrt(1 - correlation**2))
     appeal = np.float32(correlation) * normals[:, 1] + independent * normals[:, 2]

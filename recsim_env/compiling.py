@@ -38,6 +38,7 @@ def _source_fingerprint() -> str:
 
 
 _FINGERPRINT = _source_fingerprint()
+_OPTIONS = "_compile_options"
 
 
 class _FreshCache(FunctionCache):
@@ -53,6 +54,7 @@ def compiled(
     inline: bool = False,
     merge: bool = False,
     entry: bool = False,
+    cache: bool = True,
 ) -> Any:
     """Compile a function in nopython mode, without fast-math: bits must not depend on inlining.
 
@@ -64,9 +66,11 @@ def compiled(
         inline: whether LLVM must inline it, so that loops over it vectorise.
         merge: whether its code becomes part of its one caller, which saves compiling it twice.
         entry: whether it is called from Python, with structured arrays.
+        cache: whether its machine code is kept on disk.
     """
 
     def decorate(python_function: Callable[..., Any]) -> Any:
+        setattr(python_function, _OPTIONS, {"inline": inline, "merge": merge, "entry": entry})
         dispatcher = numba.njit(
             error_model="numpy",
             nogil=True,
@@ -76,10 +80,23 @@ def compiled(
         )(python_function)
         if not isinstance(dispatcher, Dispatcher):  # the compiler is switched off
             return _with_attributes(python_function) if entry else python_function
-        dispatcher._cache = _FreshCache(python_function)
+        if cache:
+            dispatcher._cache = _FreshCache(python_function)
         return dispatcher
 
     return decorate if function is None else decorate(function)
+
+
+def plain_function(value: Any) -> Callable[..., Any] | None:
+    """The Python function behind a compiled one (also where the compiler is off); None for anything else."""
+    function = value.py_func if isinstance(value, Dispatcher) else getattr(value, "__wrapped__", value)
+    return function if hasattr(function, _OPTIONS) or isinstance(value, Dispatcher) else None
+
+
+def compile_options(function: Callable[..., Any]) -> dict[str, bool]:
+    """How ``compiled`` was asked to compile a plain function."""
+    options: dict[str, bool] = getattr(function, _OPTIONS)
+    return options
 
 
 def _with_attributes(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -37,6 +37,7 @@ class CatalogConfig(Section):
         appeal_scale: standard deviation of appeal, in units of utility.
         quality_appeal_correlation: correlation of appeal with the normal score of quality; negative is
             clickbait.
+        topic_quality_share: share of an item's quality that its topic decides; the rest is its own.
         price_median: median price, in currency units.
         price_log_std: standard deviation of log price.
     """
@@ -49,6 +50,7 @@ class CatalogConfig(Section):
     popularity_exponent: float = real(1.0, 0.0, 10.0)
     appeal_scale: float = real(1.2, 0.0, 1e6)
     quality_appeal_correlation: float = real(-0.8, -1.0, 1.0)
+    topic_quality_share: float = real(0.0, 0.0, 1.0)
     price_median: float = real(20.0, 1e-6, 1e12)
     price_log_std: float = real(0.8, 0.0, 5.0)
 
@@ -162,6 +164,8 @@ class PreferenceConfig(Section):
         drift_scale: sigma, standard deviation per coordinate of the noise on interest per step.
         satisfaction_initial: h at the start of a visit.
         satisfaction_memory: rho_h, weight of the old satisfaction when an item is consumed.
+        satisfaction_weight: kappa, utility that every item gains from satisfaction 0 to 1; half of it is lost
+            at 0.
     """
 
     satiation_weight: float = real(2.0, 0.0, 60.0)
@@ -175,6 +179,7 @@ class PreferenceConfig(Section):
     drift_scale: float = real(0.02, 0.0, 10.0)
     satisfaction_initial: float = real(0.5, 0.0, 1.0)
     satisfaction_memory: float = real(0.7, 0.0, 1.0)
+    satisfaction_weight: float = real(0.0, 0.0, 60.0)
 
 
 @dataclass(frozen=True)
@@ -186,12 +191,14 @@ class SessionConfig(Section):
             - 1).
         step_cost: patience that one step costs.
         refund: share of that cost which a step with a click gives back at full satisfaction.
+        boredom_cost: how much dearer a step is that shows fully satiated topics, in units of that cost.
     """
 
     patience_scale: float = real(22.0, 1e-3, 1e6)
     patience_shape: float = real(2.0, 0.1, 100.0)
     step_cost: float = real(1.0, 1e-3, 1e6)
     refund: float = real(1.0, 0.0, 1.0)
+    boredom_cost: float = real(0.0, 0.0, 1e3)
 
 
 @dataclass(frozen=True)

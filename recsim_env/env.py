@@ -22,7 +22,6 @@ from recsim_env.interface import (
     observation_space,
     stream_seed,
 )
-from recsim_env.kernel.drivers import find_invalid, reset_users, step_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records
 from recsim_env.render import RENDER_FPS, RENDER_MODES, check_render_mode, render, show
 from recsim_env.rollout import check_slates, check_user_id, check_visit
@@ -214,9 +213,9 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             0,
             1,
         ]
-        self._check_kernel = specialise(find_invalid, self._check_arguments)
-        self._step_kernel = specialise(step_users, self._step_arguments)
-        self._reset_kernel = specialise(reset_users, self._reset_arguments)
+        self._check_kernel = specialise(world.kernel.find_invalid, self._check_arguments)
+        self._step_kernel = specialise(world.kernel.step_users, self._step_arguments)
+        self._reset_kernel = specialise(world.kernel.reset_users, self._reset_arguments)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

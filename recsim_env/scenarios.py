@@ -8,11 +8,7 @@ from typing import Any
 import gymnasium
 
 from recsim_env.checked import nearest
-from recsim_env.config import (
-    PreferenceConfig,
-    SessionConfig,
-    WorldConfig,
-)
+from recsim_env.config import WorldConfig
 
 NAMESPACE = "recsim_env"
 
@@ -40,6 +36,19 @@ class Scenario:
 
 
 STOREFRONT = WorldConfig()
+ENDLESS = {"patience_scale": 1e6, "step_cost": 1e-3, "refund": 0.0}
+"""A session that only the horizon ends."""
+UNMOVED = {
+    "pull_click": 0.0,
+    "pull_like": 0.0,
+    "pull_purchase": 0.0,
+    "taste_pull": 0.0,
+    "drift_scale": 0.0,
+}
+"""Interest that stays where it is."""
+UNTIRED = {"satiation_weight": 0.0, "satiation_shown": 0.0, "satiation_consumed": 0.0}
+"""Topics that are never too much."""
+ONLY_CLICKS = {"click": 1.0, "like": 0.0, "purchase": 0.0}
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
@@ -60,15 +69,147 @@ SCENARIOS: dict[str, Scenario] = {
             "Memoryless-v0",
             "Nothing that is shown changes the user: the negative control in which myopia is optimal.",
             STOREFRONT.replace(
-                preferences=PreferenceConfig(
-                    satiation_weight=0.0,
-                    satiation_shown=0.0,
-                    satiation_consumed=0.0,
-                    pull_click=0.0,
-                    pull_like=0.0,
-                    pull_purchase=0.0,
-                ),
-                session=SessionConfig(refund=0.0),
+                preferences=UNTIRED | {"pull_click": 0.0, "pull_like": 0.0, "pull_purchase": 0.0},
+                session={"refund": 0.0},
+            ),
+            100,
+        ),
+        Scenario(
+            "Boredom-v0",
+            "More of the same topic becomes worthless, recovers, and drives users away: diversity pays.",
+            STOREFRONT.replace(
+                catalog={"num_topics": 12, "appeal_scale": 0.3, "quality_appeal_correlation": 0.0},
+                preferences={
+                    "satiation_weight": 6.0,
+                    "satiation_shown": 0.1,
+                    "satiation_consumed": 0.3,
+                    "satiation_recovery": 0.9,
+                },
+                session={"patience_scale": 60.0, "refund": 0.0, "boredom_cost": 5.0},
+            ),
+            100,
+        ),
+        Scenario(
+            "LongTermSatisfaction-v0",
+            "Clickbait against nourishing items: satisfaction moves slowly and decides all clicks to come.",
+            STOREFRONT.replace(
+                catalog={
+                    "num_items": 50,
+                    "num_topics": 5,
+                    "appeal_scale": 1.0,
+                    "quality_appeal_correlation": -0.95,
+                },
+                population={"conformity_mean": 0.0, "conformity_std": 0.0, "price_sensitivity_std": 0.0},
+                choice={"affinity_weight": 0.0, "no_click_utility": 1.0},
+                funnel={"like_match": 0.0, "purchase_match": 0.0},
+                preferences=UNTIRED | UNMOVED | {"satisfaction_memory": 0.9, "satisfaction_weight": 7.0},
+                session=ENDLESS,
+                reward=ONLY_CLICKS,
+            ),
+            60,
+        ),
+        Scenario(
+            "InterestEvolution-v0",
+            "What users consume moves what they want, and good topics keep them: steering pays.",
+            STOREFRONT.replace(
+                catalog={
+                    "topic_quality_share": 0.8,
+                    "quality_appeal_correlation": 0.0,
+                    "appeal_scale": 0.5,
+                },
+                preferences=UNTIRED
+                | {
+                    "pull_click": 0.15,
+                    "pull_like": 0.2,
+                    "pull_purchase": 0.2,
+                    "taste_pull": 0.0,
+                    "drift_scale": 0.01,
+                },
+            ),
+            100,
+        ),
+        Scenario(
+            "InterestExploration-v0",
+            "Strangers of unknown type, items of unknown quality, nothing moves: finding out pays.",
+            STOREFRONT.replace(
+                catalog={"quality_appeal_correlation": 0.0, "appeal_scale": 1.0},
+                population={
+                    "num_segments": 1,
+                    "second_topic_weight": 0.0,
+                    "taste_noise": 0.3,
+                    "cold_share": 1.0,
+                },
+                preferences=UNTIRED | UNMOVED,
+                session={"patience_scale": 40.0, "refund": 0.0},
+            ),
+            100,
+        ),
+        Scenario(
+            "PriceTiers-v0",
+            "A platform of cheap goods, which counts purchases; its luxury twin counts revenue.",
+            STOREFRONT.replace(
+                catalog={"price_median": 8.0, "price_log_std": 0.6},
+                population={"price_sensitivity_mean": 0.6, "price_sensitivity_std": 0.1},
+                funnel={"purchase_bias": -1.0},
+                reward={"click": 0.2, "like": 0.5, "purchase": 1.0, "price_exponent": 0.0},
+            ),
+            100,
+        ),
+        Scenario(
+            "PriceTiersLuxury-v0",
+            "The luxury twin of PriceTiers: dear items, rare purchases, rewarded by what they bring in.",
+            STOREFRONT.replace(
+                catalog={"price_median": 600.0, "price_log_std": 0.8},
+                population={"price_sensitivity_mean": 0.8, "price_sensitivity_std": 0.1},
+                funnel={"purchase_bias": 1.2},
+                reward={"click": 0.2, "like": 0.5, "purchase": 0.02, "price_exponent": 1.0},
+            ),
+            100,
+        ),
+        Scenario(
+            "Tiny-v0",
+            "6 items, 3 kinds of users, 6 steps: small enough for exact dynamic programming.",
+            STOREFRONT.replace(
+                catalog={
+                    "seed": 21,  # every topic has two items
+                    "num_items": 6,
+                    "embedding_dim": 4,
+                    "num_topics": 3,
+                    "appeal_scale": 1.0,
+                },
+                population={
+                    "num_segments": 3,
+                    "segment_strength": 1.0,
+                    "second_topic_weight": 0.0,
+                    "taste_noise": 0.0,
+                    "interest_noise": 0.0,
+                    "conformity_std": 0.0,
+                    "price_sensitivity_std": 0.0,
+                    "cold_share": 1.0,
+                },
+                choice={"affinity_weight": 3.0, "no_click_utility": 1.0},
+                preferences=UNMOVED
+                | {
+                    "satiation_weight": 3.0,
+                    "satiation_shown": 0.0,
+                    "satiation_consumed": 0.4,
+                    "satisfaction_memory": 0.6,
+                    "satisfaction_weight": 8.0,
+                },
+                session=ENDLESS,
+                reward=ONLY_CLICKS,
+            ),
+            6,
+        ),
+        Scenario(
+            "StorefrontCalibrated-v0",
+            "StorefrontSlate with sessions as short and feedback as sparse as in real logs: docs/facts.md.",
+            STOREFRONT.replace(
+                catalog={"num_items": 10_000, "popularity_exponent": 1.2},
+                choice={"no_click_utility": 7.5},
+                funnel={"like_bias": -6.3, "purchase_bias": -4.3},
+                session={"patience_scale": 3.0, "patience_shape": 1.6},
+                slate_size=10,
             ),
             100,
         ),

@@ -39,6 +39,7 @@ class Purpose(IntEnum):
     CATALOG_TOPIC = 8
     CATALOG_ITEM = 9
     CATALOG_EMBEDDING = 10
+    CATALOG_TOPIC_QUALITY = 11
 
 
 _LOW = np.uint64(0xFFFFFFFF)

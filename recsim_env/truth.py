@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim_env.config import ChoiceModel
-from recsim_env.kernel.drivers import item_truth_users, slate_truth_users
 from recsim_env.records import Records
 from recsim_env.threads import split_rows
 from recsim_env.world import World
@@ -54,7 +53,7 @@ def slate_truth(world: World, states: Records, slates: NDArray[np.int64]) -> Sla
     shape = slates.shape
     click, like, purchase = (np.empty(shape, np.float32) for _ in range(3))
     truth = SlateTruth(click, like, purchase, np.empty(len(states)))
-    slate_truth_users(world.params, world.items, states, slates, world.empty_scratch(), truth)
+    world.kernel.slate_truth_users(world.params, world.items, states, slates, world.empty_scratch(), truth)
     return truth
 
 
@@ -63,12 +62,33 @@ def item_truth(world: World, states: Records) -> ItemTruth:
     shape = (len(states), len(world.items))
     truth = ItemTruth(np.empty(shape, np.float32), np.empty(shape, np.float32))
     split_rows(
-        lambda _, start, stop: item_truth_users(world.params, world.items, states, truth, start, stop),
+        lambda _, start, stop: world.kernel.item_truth_users(
+            world.params, world.items, states, truth, start, stop
+        ),
         len(states),
         parallel=len(states) * len(world.items) >= PARALLEL_FROM_ITEMS,
         smallest=1,
     )
     return truth
+
+
+def advance(world: World, states: Records, slates: NDArray[np.int64], events: NDArray[np.uint8]) -> Records:
+    """The states after one step in which users answered ``slates`` with ``events``.
+
+    Nothing is drawn: interest goes without its noise, so where ``drift_scale`` is 0 this is the transition
+    itself, given the answers.
+
+    Args:
+        states: [B] USER_STATE, left as they are.
+        slates: [B, K] int64, no item twice.
+        events: [B, K] uint8 event masks (``Event``).
+
+    Returns:
+        [B] USER_STATE.
+    """
+    after = states.copy()
+    world.kernel.advance_users(world.params, world.items, after, slates, events, world.empty_scratch())
+    return after
 
 
 def myopic_slates(world: World, states: Records, batch_size: int = 256) -> NDArray[np.int64]:

@@ -20,7 +20,6 @@ from recsim_env.interface import (
     observation_space,
     stream_seed,
 )
-from recsim_env.kernel.drivers import observe_users
 from recsim_env.records import OUTCOME, ObservationArrays, Records
 from recsim_env.rollout import check_slates, check_user_ids
 from recsim_env.scenarios import get_scenario, world_config
@@ -152,7 +151,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
             users, visits = self._users_in_order(rows)
         observation = self.world.empty_observation(self.num_envs)
         if len(rows) < self.num_envs:
-            observe_users(self.state, observation)
+            self.world.kernel.observe_users(self.state, observation)
         self._start(rows, users, visits, observation)
         self._started = True
         outcomes = np.zeros(self.num_envs, OUTCOME)

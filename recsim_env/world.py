@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from recsim_env.catalog import PublicCatalog, draw_catalog, public_view
 from recsim_env.config import WorldConfig
+from recsim_env.kernel import drivers
 from recsim_env.kernel.draws import empty_scratch
-from recsim_env.kernel.drivers import find_invalid, reset_users, step_users
+from recsim_env.kernel.rebuild import build_kernel
 from recsim_env.records import OUTCOME, ObservationArrays, Records, pack_params, user_state_dtype
 from recsim_env.streams import MAX_SEED
 from recsim_env.threads import NUM_THREADS, split_rows
+from recsim_env.user_model import UserModel
 
 PARALLEL_FROM = 8_192  # users; below, waking the threads costs more than it saves
 SMALLEST_PIECE = 128  # users; as many take some tens of microseconds
@@ -43,24 +45,40 @@ class World:
 
     Args:
         config: the world's parameters.
+        user_model: functions of your own in place of some of the kernel's.
 
     Attributes:
-        config: as given.
+        config, user_model: as given.
+        kernel: the entry functions of the kernel (``kernel/drivers.py``).
         items: [N] ITEM records, hidden fields included.
         topic_centres: [C, D] float32.
         params: [1] PARAMS record.
         state_dtype: USER_STATE of this world.
     """
 
-    def __init__(self, config: WorldConfig | None = None) -> None:
+    def __init__(self, config: WorldConfig | None = None, user_model: UserModel | None = None) -> None:
         self.config = WorldConfig() if config is None else config
         if not isinstance(self.config, WorldConfig):
             raise TypeError(f"World: config: expected WorldConfig, got {type(config).__name__}")
+        self.user_model = UserModel() if user_model is None else user_model
+        self.kernel = self._bind()
         self.catalog = draw_catalog(self.config.catalog)
         self.items = self.catalog.items
         self.topic_centres = self.catalog.topic_centres
         self.params = pack_params(self.config)
         self.state_dtype = user_state_dtype(self.config)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the kernel, which is code."""
+        return {name: value for name, value in vars(self).items() if name != "kernel"}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self.kernel = self._bind()
+
+    def _bind(self) -> Any:
+        replacements = self.user_model.replacements
+        return build_kernel(replacements) if replacements else drivers
 
     @cached_property
     def public_catalog(self) -> PublicCatalog:
@@ -126,7 +144,7 @@ class World:
 
         def start_visits(thread: int, start: int, stop: int) -> None:
             own = scratch[thread : thread + 1]
-            reset_users(
+            self.kernel.reset_users(
                 self.params, self.items, self.topic_centres, key, states, *starts, own, arrays, start, stop
             )
 
@@ -171,7 +189,7 @@ class World:
 
         def serve(thread: int, start: int, stop: int) -> None:
             own = scratch[thread : thread + 1]
-            step_users(
+            self.kernel.step_users(
                 self.params,
                 self.items,
                 key,
@@ -216,7 +234,7 @@ class World:
 
         def search(thread: int, start: int, stop: int) -> None:
             own = scratch[thread : thread + 1]
-            find_invalid(slates, num_items, allow_repeats, own, start, stop)
+            self.kernel.find_invalid(slates, num_items, allow_repeats, own, start, stop)
             row, position = own["fault"][0].tolist()
             if row >= 0:
                 found.append((row, position))

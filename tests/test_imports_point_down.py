@@ -26,16 +26,17 @@ FLOORS: list[list[str]] = [
     ["kernel.truth"],
     ["kernel.reset", "kernel.step"],
     ["kernel.drivers"],
-    ["kernel"],
+    ["kernel.rebuild"],
+    ["kernel", "user_model"],
     # many users
     ["world"],
     ["rollout", "truth"],
-    ["event_log", "metrics"],
+    ["event_log", "metrics", "optimal"],
     # what a person looks at
     ["frames"],
     ["picture"],
     ["render"],
-    ["env", "vector_env", "wrappers"],
+    ["env", "testing", "vector_env", "wrappers"],
     ["__init__"],
 ]
 

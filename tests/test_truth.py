@@ -11,6 +11,7 @@ from scipy import special
 from recsim_env import World
 from recsim_env.truth import (
     ItemTruth,
+    advance,
     best_logit_slates,
     greedy_cascade_slates,
     item_truth,
@@ -188,3 +189,16 @@ def test_the_whole_catalog_as_a_slate():
     world = World(small_world(4, catalog={"num_items": 4}).config)
     states, _ = fresh_states(world, np.arange(5))
     assert (np.sort(myopic_slates(world, states), axis=1) == np.arange(4)).all()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_advance_is_the_step_with_the_answers_that_were_given(model):
+    world = small_world(4, model, preferences={"drift_scale": 0.0})
+    states, _ = fresh_states(world, np.arange(200))
+    slates = slates_for(world, states)
+    before = states.copy()
+    world.step(0, states, slates, blank_repeats=False)
+    after = advance(world, before, slates, states["last_events"].copy())
+    assert (states["last_events"] > 0).any()
+    for name in states.dtype.names:
+        np.testing.assert_array_equal(after[name], states[name], err_msg=name)

@@ -6,11 +6,11 @@ Each works on the rows start .. stop - 1, so that threads share a batch; bits do
 import numpy as np
 
 from recsim_env.compiling import compiled, prefetch
-from recsim_env.kernel.affinity import match, utility
+from recsim_env.kernel.affinity import match, outside_utility, utility
 from recsim_env.kernel.funnel import like_prob, marginal_purchase_prob
 from recsim_env.kernel.observation import write_observation
 from recsim_env.kernel.reset import reset_user
-from recsim_env.kernel.step import face_slate, skip_user, step_user
+from recsim_env.kernel.step import evolve, face_slate, skip_user, step_user
 from recsim_env.kernel.truth import slate_expected_reward, value_of_click
 
 
@@ -146,12 +146,34 @@ def slate_truth_users(params, items, states, slates, scratch, truth):
 
 
 @compiled(entry=True)
+def advance_users(params, items, states, slates, events, scratch):
+    """Carry B states through one step with the given answers, without the noise on interest.
+
+    Args:
+        params: [1] PARAMS; items: [N] ITEM; states: [B] USER_STATE, changed in place.
+        slates: [B, K] int64; events: [B, K] uint8 event masks; scratch: [1] SCRATCH of the calling thread.
+    """
+    own = scratch[0]
+    for i in range(len(states)):
+        num_clicks = 0
+        for k in range(slates.shape[1]):
+            own.events[k] = events[i, k]
+            if events[i, k] != 0:
+                own.clicked[num_clicks] = k
+                num_clicks += 1
+        for d in range(own.noise.shape[0]):
+            own.noise[d] = 0.0
+        evolve(params[0], items, states[i], slates[i], num_clicks, own)
+
+
+@compiled(entry=True)
 def item_truth_users(params, items, states, truth, start, stop):
     """Write utility and value of a click of every item into rows start .. stop - 1 of an ``ItemTruth``."""
     for i in range(start, stop):
         state = states[i]
+        outside = outside_utility(params[0], state)
         for n in range(len(items)):
             item = items[n]
             item_match = match(state.interest, item)
-            truth.utility[i, n] = utility(params[0], state, item, item_match)
+            truth.utility[i, n] = utility(params[0], state, item, item_match, outside)
             truth.value_of_click[i, n] = value_of_click(params[0], state, item, item_match)

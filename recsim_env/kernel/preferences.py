@@ -54,6 +54,27 @@ def drift_interest(params, items, state, slate, events, clicked, num_clicks, noi
 
 
 @compiled(merge=True)
+def boredom(params, items, state, slate, examination):
+    """Mean satiation with what a slate shows, weighted by examination; 0 where boredom costs nothing.
+
+    Args: as ``satiate``.
+
+    Returns:
+        float32 in [0, 1].
+
+    Source: ours; in SARDINE (Deffayet et al. 2023) bored users stop clicking, here they also leave earlier.
+    """
+    if params.boredom_cost == ZERO:
+        return ZERO
+    satiated = ZERO
+    seen = ZERO
+    for k in range(slate.shape[0]):
+        satiated += examination[k] * state.satiation[np.uint64(items[np.uint64(slate[k])].topic)]
+        seen += examination[k]
+    return satiated / seen
+
+
+@compiled(merge=True)
 def satiate(params, items, state, slate, events, examination, num_topics):
     """Let all topics recover, then raise those shown and, more, those consumed, saturating at 1.
 

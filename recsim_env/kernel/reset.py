@@ -4,7 +4,7 @@ import numpy as np
 
 from recsim_env.arithmetic import ZERO, normal_quantile, normalise
 from recsim_env.compiling import compiled, prefetch
-from recsim_env.kernel.affinity import match, utility
+from recsim_env.kernel.affinity import match, outside_utility, utility
 from recsim_env.kernel.funnel import like_prob, purchase_prob
 from recsim_env.kernel.session import initial_patience
 from recsim_env.records import NO_EVENT, Event
@@ -86,6 +86,7 @@ def find_organic_item(params, items, state, words, block, candidates):
     for i in range(candidates.shape[0]):
         candidates[i] = uniform_index(words[i % 4, block + i // 4], params.num_items)
         prefetch(items, candidates[i])
+    outside = outside_utility(params, state)
     best = np.uint64(0)
     best_match = ZERO
     best_utility = -INFINITY
@@ -93,7 +94,7 @@ def find_organic_item(params, items, state, words, block, candidates):
         candidate = np.uint64(candidates[i])
         item = items[candidate]
         item_match = match(state.interest, item)
-        item_utility = utility(params, state, item, item_match)
+        item_utility = utility(params, state, item, item_match, outside)
         better = item_utility > best_utility
         best = candidate if better else best
         best_match = item_match if better else best_match

@@ -15,14 +15,14 @@ def initial_patience(params, u):
 
 
 @compiled(merge=True)
-def spend_patience(params, patience, satisfaction, engaged):
-    """Patience after a step: m' = m - cost (1 - refund * engaged * h).
+def spend_patience(params, patience, satisfaction, engaged, bored):
+    """Patience after a step: m' = m - cost (1 + boredom_cost * bored - refund * engaged * h).
 
     Args:
         params: PARAMS record; patience: float32; satisfaction: float32 in [0, 1]; engaged: bool, any click in
-            this step.
+            this step; bored: float32 in [0, 1], from ``boredom``.
 
-    Source: ours; engagement with satisfying items prolongs the session.
+    Source: ours; engagement with satisfying items prolongs the session, more of the same shortens it.
     """
     refund = params.refund * satisfaction if engaged else ZERO
-    return patience - params.step_cost * (ONE - refund)
+    return patience - params.step_cost * (ONE + params.boredom_cost * bored - refund)

@@ -4,11 +4,11 @@ import numpy as np
 
 from recsim_env.arithmetic import ZERO
 from recsim_env.compiling import compiled
-from recsim_env.kernel.affinity import match, utility
+from recsim_env.kernel.affinity import match, outside_utility, utility
 from recsim_env.kernel.choice import choose
 from recsim_env.kernel.funnel import like_prob, purchase_prob
 from recsim_env.kernel.observation import remember
-from recsim_env.kernel.preferences import drift_interest, satiate, satisfy
+from recsim_env.kernel.preferences import boredom, drift_interest, satiate, satisfy
 from recsim_env.kernel.reward import purchase_value
 from recsim_env.kernel.session import spend_patience
 from recsim_env.records import NO_EVENT, Event
@@ -33,11 +33,12 @@ def face_slate(params, items, state, slate, blank_repeats, scratch):
         scratch: SCRATCH record, whose ``match`` and ``utility`` [K] float32 are overwritten; ``examination``
             as well if ``blank_repeats``, else it holds that of the config.
     """
+    outside = outside_utility(params, state)
     for k in range(slate.shape[0]):
         item = items[np.uint64(slate[k])]
         item_match = match(state.interest, item)
         scratch.match[k] = item_match
-        scratch.utility[k] = utility(params, state, item, item_match)
+        scratch.utility[k] = utility(params, state, item, item_match, outside)
     if blank_repeats:
         for k in range(slate.shape[0]):
             repeated = False
@@ -131,9 +132,10 @@ def evolve(params, items, state, slate, num_clicks, scratch):
     for i in range(num_clicks):
         remember(state, slate[clicked[i]], events[clicked[i]])
     drift_interest(params, items, state, slate, events, clicked, num_clicks, scratch.noise, scratch.dim)
+    bored = boredom(params, items, state, slate, scratch.examination)
     satiate(params, items, state, slate, events, scratch.examination, scratch.num_topics)
     satisfy(params, items, state, slate, clicked, num_clicks)
-    state.patience = spend_patience(params, state.patience, state.satisfaction, num_clicks > 0)
+    state.patience = spend_patience(params, state.patience, state.satisfaction, num_clicks > 0, bored)
     state.step += 1
     state.ended = state.patience <= ZERO
 

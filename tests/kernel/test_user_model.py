@@ -6,12 +6,12 @@ import pytest
 from scipy import special, stats
 
 from recsim_env import Event
-from recsim_env.kernel import affinity, funnel, reward, session
+from recsim_env.kernel import affinity, funnel, preferences, reward, session
 from recsim_env.truth import item_truth
 from tests.small_worlds import fresh_states, small_world
 
 CLICK, LIKE, PURCHASE = int(Event.CLICK), int(Event.LIKE), int(Event.PURCHASE)
-WORLD = small_world(4)
+WORLD = small_world(4, preferences={"satisfaction_weight": 2.0})
 
 
 def records(array):
@@ -47,10 +47,12 @@ def test_utility_by_hand(item):
         + state["conformity"] * record["log_popularity"]
         - config.preferences.satiation_weight * state["satiation"][record["topic"]]
         - config.choice.no_click_utility
+        + config.preferences.satisfaction_weight * (state["satisfaction"] - 0.5)
     )
     cosine = affinity.match(state["interest"], record)
     assert cosine == pytest.approx(doubled(state["interest"]) @ doubled(record["embedding"]), abs=1e-6)
-    assert affinity.utility(params_of(), state, record, cosine) == pytest.approx(by_hand, abs=1e-5)
+    outside = affinity.outside_utility(params_of(), state)
+    assert affinity.utility(params_of(), state, record, cosine, outside) == pytest.approx(by_hand, abs=1e-5)
 
 
 def test_the_vectorised_inner_product_has_the_bits_of_the_written_one():
@@ -60,7 +62,8 @@ def test_the_vectorised_inner_product_has_the_bits_of_the_written_one():
     for row, state in enumerate(states):
         for item in (0, 31, 59):
             cosine = np.float32(affinity.match(state["interest"], items_of()[item]))
-            alone = affinity.utility(params_of(), state, items_of()[item], cosine)
+            outside = affinity.outside_utility(params_of(), state)
+            alone = affinity.utility(params_of(), state, items_of()[item], cosine, outside)
             assert truth.utility[row, item] == np.float32(alone)
 
 
@@ -186,10 +189,25 @@ def test_initial_patience_is_the_lomax_quantile(u, scale, shape):
 
 
 def test_patience_is_spent_and_partly_refunded():
-    params = params_of(small_world(4, session={"step_cost": 2.0, "refund": 0.75}))
-    half = np.float32(0.5)
-    assert session.spend_patience(params, np.float32(10), half, False) == pytest.approx(8.0)
-    assert session.spend_patience(params, np.float32(10), half, True) == pytest.approx(10 - 2 * (1 - 0.375))
+    params = params_of(small_world(4, session={"step_cost": 2.0, "refund": 0.75, "boredom_cost": 3.0}))
+    ten, half, none = np.float32(10), np.float32(0.5), np.float32(0)
+    assert session.spend_patience(params, ten, half, False, none) == pytest.approx(8.0)
+    assert session.spend_patience(params, ten, half, True, none) == pytest.approx(10 - 2 * (1 - 0.375))
+    assert session.spend_patience(params, ten, half, True, half) == pytest.approx(10 - 2 * (2.5 - 0.375))
+
+
+def test_boredom_is_the_mean_satiation_of_what_is_looked_at():
+    world = small_world(3, session={"boredom_cost": 1.0})
+    state, items = one_user(world)[0], items_of(world)
+    slate = np.array([5, 17, 40])
+    state["satiation"][:] = [0.1, 0.2, 0.4, 0.8]
+    examination = np.array([1.0, 0.5, 0.0], np.float32)
+    topics = items["topic"][slate]
+    by_hand = (state["satiation"][topics[0]] + 0.5 * state["satiation"][topics[1]]) / 1.5
+    params = params_of(world)
+    assert preferences.boredom(params, items, state, slate, examination) == pytest.approx(by_hand)
+    free = params_of(small_world(3))
+    assert preferences.boredom(free, items, state, slate, examination) == 0
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, -1.0])
