@@ -116,6 +116,9 @@ def throughput(
     batches: Annotated[
         str, typer.Option(help="Comma-separated numbers of users side by side; 0 is the single environment.")
     ] = "0,1,64,1024,16384",
+    scenarios: Annotated[
+        bool, typer.Option(help="Also measure every scenario as it is, in the largest batch.")
+    ] = True,
     repeats: Annotated[int, typer.Option(help="Rounds over all rows.", min=1)] = 3,
     seconds: Annotated[float, typer.Option(help="Length of one measurement.", min=0.01)] = 1.0,
     peer_python: Annotated[
@@ -143,6 +146,7 @@ def throughput(
             catalogs=parse_sizes("--catalogs", catalogs, least=10),
             slates=parse_sizes("--slates", slates, least=1),
             batches=parse_sizes("--batches", batches, least=0),
+            scenarios=scenarios,
             repeats=repeats,
             seconds=seconds,
             peer_python=peer_python,

@@ -25,11 +25,17 @@ from benchmarks.errors import UsageError
 from benchmarks.progress import RunProgress
 from benchmarks.provenance import ROOT, provenance
 from benchmarks.tasks import check_writable, write_json
+from recsim_env import SCENARIOS, get_scenario
 
 CATALOGS = (1_000, 10_000, 100_000, 1_000_000)
 SLATES = (1, 10)
 BATCHES = (0, 1, 64, 1_024, 16_384)
 """Users side by side; 0 is the single environment."""
+
+SIZED = "Storefront-v0"
+"""The world that is measured at every size."""
+YARDSTICK = "StorefrontSlate-v0"
+"""What every scenario as it is is compared with."""
 
 PEER = "SARDINE"
 PEER_IDS = {1: "sardine/SingleItem-BoredInf-v0", 10: "sardine/SlateTopK-BoredInf-v0"}
@@ -46,18 +52,21 @@ class Case:
         simulator: "recsim_env" or the peer's name.
         num_users: users side by side; 0 is the single environment.
         num_items, slate_size: of its world.
+        scenario: its world; Storefront with other sizes, or any other as it is.
     """
 
     simulator: str
     num_users: int
     num_items: int
     slate_size: int
+    scenario: str = SIZED
 
     @property
     def name(self) -> str:
         """For progress and messages."""
         users = f"{self.num_users:,} users" if self.num_users else "single"
-        return f"{self.simulator}, {users}, {self.num_items:,} items, slate {self.slate_size}"
+        world = f", {self.scenario}" if self.scenario != SIZED else ""
+        return f"{self.simulator}{world}, {users}, {self.num_items:,} items, slate {self.slate_size}"
 
     def process_case(self, seconds: float) -> dict[str, Any]:
         """What `throughput_row` measures."""
@@ -66,8 +75,14 @@ class Case:
         if self.simulator == PEER:
             options: dict[str, Any] = {"vectorization_mode": "sync"} if self.num_users else {}
             return {**common, "id": PEER_IDS[self.slate_size], "imports": ["sardine"], "options": options}
-        options = {"catalog": {"num_items": self.num_items}, "slate_size": self.slate_size}
-        return {**common, "id": "recsim_env/Storefront-v0", "imports": ["recsim_env"], "options": options}
+        sizes = {"catalog": {"num_items": self.num_items}, "slate_size": self.slate_size}
+        options = sizes if self.scenario == SIZED else {}
+        return {
+            **common,
+            "id": get_scenario(self.scenario).id,
+            "imports": ["recsim_env"],
+            "options": options,
+        }
 
 
 def run(
@@ -75,6 +90,7 @@ def run(
     catalogs: Sequence[int],
     slates: Sequence[int],
     batches: Sequence[int],
+    scenarios: bool,
     repeats: int,
     seconds: float,
     peer_python: Path | None,
@@ -86,6 +102,7 @@ def run(
     check_writable(out)
     check_file(json_path)
     python = find_peer(peer_python)
+    worlds = scenario_cases(max(batches)) if scenarios and max(batches) > 0 else []
     cases = [
         Case("recsim_env", users, items, slate) for slate in slates for items in catalogs for users in batches
     ]
@@ -93,6 +110,7 @@ def run(
         cases += [Case(PEER, users, PEER_ITEMS, slate) for slate in slates for users in (0, PEER_BATCH)]
     else:
         console.print(f"{PEER} is not installed (extra `peers`, or --peer-python): no ratios")
+    cases += worlds
     load = os.getloadavg()[0]
     found: dict[Case, list[dict[str, float]]] = {case: [] for case in cases}
     with RunProgress(console, "throughput", 2 + len(cases) * repeats, 0) as display:
@@ -108,14 +126,25 @@ def run(
         "repeats": repeats,
         "seconds": seconds,
         "first_step_seconds": first_step,
-        "rows": with_ratios([_row(case, results) for case, results in found.items()]),
+        "rows": with_ratios([_row(case, results) for case, results in found.items() if case not in worlds]),
+        "scenarios": with_share([_row(case, found[case]) for case in worlds]),
     }
     write_json(out / "summary.json", summary)
     saved: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     console.print(throughput_table(saved))
     if json_path is not None:
-        write_rows(json_path, "throughput", saved["rows"])
+        write_rows(json_path, "throughput", saved["rows"] + saved["scenarios"])
     return saved
+
+
+def scenario_cases(num_users: int) -> list[Case]:
+    """One batch of every scenario as it is, the yardstick first."""
+    names = [YARDSTICK, *(name for name in SCENARIOS if name != YARDSTICK)]
+    configs = {name: get_scenario(name).config for name in names}
+    return [
+        Case("recsim_env", num_users, config.catalog.num_items, config.slate_size, name)
+        for name, config in configs.items()
+    ]
 
 
 def find_peer(python: Path | None) -> Path | None:
@@ -197,6 +226,36 @@ def with_ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def with_share(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add `yardstick_ratio`: the median rate in units of that of `YARDSTICK`."""
+    rates = {row["scenario"]: row["rate"] for row in rows}
+    return [{**row, "yardstick_ratio": row["rate"] / rates[YARDSTICK]} for row in rows]
+
+
+def scenario_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """The batch of every scenario, beside the yardstick."""
+    users = rows[0]["num_users"]
+    table = Table(
+        title=f"Every scenario as it is, {users:,} users side by side",
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+    )
+    headings = ("scenario", "items", "slate", "user-steps/s", f"times {YARDSTICK}")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "scenario" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row["scenario"],
+            f"{row['num_items']:,}",
+            str(row["slate_size"]),
+            f"{row['rate']:,.0f}",
+            f"{row['yardstick_ratio']:.2f}",
+        )
+    return table
+
+
 def throughput_table(summary: dict[str, Any]) -> RenderableType:
     """All rows, and what they mean."""
     table = Table(
@@ -232,4 +291,5 @@ def throughput_table(summary: dict[str, Any]) -> RenderableType:
             f"\nRatios: single to single, batch to {PEER_BATCH} of {PEER} in a SyncVectorEnv; "
             f"its catalog always has {PEER_ITEMS:,} items."
         )
-    return Group(table, Text(note, style="dim"))
+    extra = [scenario_table(summary["scenarios"])] if summary["scenarios"] else []
+    return Group(table, *extra, Text(note, style="dim"))

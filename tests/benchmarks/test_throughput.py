@@ -6,6 +6,7 @@ from rich.console import Console
 
 from benchmarks.throughput import PEER, Case, run, with_ratios
 from benchmarks.throughput_row import measure, peak_bytes
+from recsim_env import SCENARIOS
 
 
 @pytest.mark.parametrize("num_users", [0, 7])
@@ -38,6 +39,7 @@ def test_the_command_reports_every_row(tmp_path: Path):
         catalogs=[50],
         slates=[1],
         batches=[0, 8],
+        scenarios=True,
         repeats=2,
         seconds=0.02,
         peer_python=None,
@@ -49,4 +51,8 @@ def test_the_command_reports_every_row(tmp_path: Path):
     assert [(row["num_users"], len(row["rates"])) for row in ours] == [(0, 2), (8, 2)]
     assert all(row["rate_low"] <= row["rate"] <= row["rate_high"] for row in ours)
     assert summary["first_step_seconds"]["warm"] < summary["first_step_seconds"]["cold"]
-    assert json.loads((tmp_path / "rows.json").read_text())["rows"] == summary["rows"]
+    assert summary["scenarios"][0]["scenario"] == "StorefrontSlate-v0"
+    assert {row["scenario"] for row in summary["scenarios"]} == set(SCENARIOS)
+    assert summary["scenarios"][0]["yardstick_ratio"] == 1
+    saved = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert saved == summary["rows"] + summary["scenarios"]
