@@ -9,7 +9,7 @@ from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN, DQNConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.planning import PlanningConfig, PlanningOracle
-from agents.registry import AGENTS, OFFLINE, ONLINE, OPTIMAL, agent_class
+from agents.registry import AGENTS, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sqn import SQN, SQNConfig
@@ -39,4 +39,5 @@ __all__ = [
     "SB3VecEnv",
     "SQNConfig",
     "agent_class",
+    "load_saved",
 ]

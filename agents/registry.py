@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from agents.controls import MyopicOracle, Popular, RandomPolicy
@@ -11,6 +12,7 @@ from agents.logging_policy import LoggingPolicy
 from agents.optimal import OptimalPolicy
 from agents.reinforce import Reinforce
 from agents.sqn import SQN
+from agents.storage import saved_kind
 from recsim_env import World, get_scenario
 
 AGENTS: dict[str, type[Any]] = {
@@ -48,3 +50,17 @@ def agent_class(name: str) -> type[Any]:
     if name not in AGENTS:
         raise ValueError(f"agent: unknown name {name!r}; expected one of {', '.join(AGENTS)}")
     return AGENTS[name]
+
+
+def load_saved(folder: str | Path) -> Any:
+    """The agent that a folder holds, of whatever registered class it is.
+
+    Raises:
+        FileNotFoundError: it holds none.
+        ValueError: it holds one of an unknown class or format.
+    """
+    kinds = {kind.__name__: kind for kind in AGENTS.values()}
+    kind = saved_kind(folder)
+    if kind not in kinds:
+        raise ValueError(f"folder: {folder} holds a {kind!r} agent, expected one of {', '.join(kinds)}")
+    return kinds[kind].load(folder)

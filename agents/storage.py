@@ -52,6 +52,15 @@ def save_agent(
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def saved_kind(folder: str | Path) -> str:
+    """The class name of the agent that a folder holds.
+
+    Raises:
+        FileNotFoundError: it holds none.
+    """
+    return str(_read_card(Path(folder)).get("kind"))
+
+
 def load_agent(folder: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Read what `save_agent` wrote.
 
@@ -63,11 +72,18 @@ def load_agent(folder: str | Path, kind: str) -> tuple[dict[str, Any], dict[str,
         ValueError: it holds another kind of agent, or one of an unknown format.
     """
     source = Path(folder)
-    if not (source / CARD).is_file():
-        raise FileNotFoundError(f"folder: {source} holds no saved agent ({CARD} is missing)")
-    card = json.loads((source / CARD).read_text(encoding="utf-8"))
+    card = _read_card(source)
     if card.get("format") != FORMAT:
         raise ValueError(f"folder: {source} has format {card.get('format')!r}, this version reads {FORMAT}")
     if card.get("kind") != kind:
         raise ValueError(f"folder: {source} holds a {card.get('kind')!r} agent, expected {kind!r}")
     return card, load_file(source / ARRAYS)
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    if not (folder / CARD).is_file():
+        raise FileNotFoundError(f"folder: {folder} holds no saved agent ({CARD} is missing)")
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    if not isinstance(card, dict):
+        raise ValueError(f"folder: {folder / CARD}: expected a JSON object, got {type(card).__name__}")
+    return card

@@ -100,12 +100,12 @@ def parse_sizes(option: str, text: str, least: int) -> list[int]:
     return sorted(sizes)
 
 
-def check_file(path: Path | None) -> None:
-    """Raise UsageError when a file of this name could not be written."""
+def check_file(path: Path | None, option: str = "--json") -> None:
+    """Raise UsageError when a file of this name could not be written; ``option`` is where it was given."""
     from benchmarks.tasks import check_writable
 
     if path is None:
         return
     if path.is_dir():
-        raise UsageError(f"--json: {path} is a folder; give the name of a file")
+        raise UsageError(f"{option}: {path} is a folder; give the name of a file")
     check_writable(path.parent)

@@ -12,76 +12,21 @@ from rich.console import Console
 
 from benchmarks.choices import check_agents_package
 from benchmarks.errors import UsageError
+from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
 from benchmarks.workers import TasksFailedError, default_jobs
+from recsim_env.streams import MAX_SEED, MAX_USER_ID
 
 WIDTH_WITHOUT_TERMINAL = 130
 
 app = typer.Typer(
     name="recsim-env",
     help="Simulated users for reinforcement learning in recommendation: compare agents, see how they learn "
-    "from logs, measure the simulator's speed, and what its users have in common with real ones.",
+    "from logs, watch single users, measure the simulator's speed, and what its users have in common with "
+    "real ones.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-Scenario = Annotated[
-    str,
-    typer.Option(
-        help="Environment id: Storefront-v0, StorefrontSlate-v0, Memoryless-v0, StorefrontCalibrated-v0.",
-        metavar="ID",
-    ),
-]
-Agents = Annotated[
-    str | None,
-    typer.Option(
-        help="Comma-separated agents, such as dqn,sqn,ips. Default: all that can act in the scenario. "
-        "Random, popular, the logging policy and the myopic oracle always take part: they are what scores "
-        "are read against.",
-        metavar="A,B,C",
-        show_default=False,
-    ),
-]
-Seeds = Annotated[
-    int | None,
-    typer.Option(
-        help="How many training seeds. Default: 3 with --quick, 10 with --full.",
-        min=1,
-        max=100,
-        show_default=False,
-    ),
-]
-FirstSeed = Annotated[
-    int,
-    typer.Option(help="First training seed. Reported figures use 0 to 99; tune on 1000 and above.", min=0),
-]
-Full = Annotated[
-    bool,
-    typer.Option(
-        "--full/--quick",
-        help="Quick: under 5 minutes on 2 cores. Full: more seeds, data and users, for figures to report.",
-    ),
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option(help="Processes at a time. Default: one per core.", min=1, show_default=False),
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Drop results of other settings that the folder holds.")
-]
-JsonPath = Annotated[
-    Path | None,
-    typer.Option(
-        "--json", help="Also write what is printed to this file, as machine-readable rows.", metavar="PATH"
-    ),
-]
-
-
-Out = Annotated[
-    Path,
-    typer.Option(help="Folder for results. A run that was cut resumes from what it holds.", metavar="DIR"),
-]
 
 
 @app.command()
@@ -243,6 +188,60 @@ def throughput(
             repeats=repeats,
             seconds=seconds,
             peer_python=peer_python,
+            out=out,
+            json_path=json,
+            console=_console(),
+        )
+
+
+@app.command()
+def scenarios(json: JsonPath = None) -> None:
+    """List the worlds: id, what each is for, its sizes."""
+    with _plain_errors():
+        from benchmarks.scenario_list import list_scenarios
+
+        list_scenarios(json, _console())
+
+
+@app.command()
+def watch(
+    scenario: Annotated[
+        str, typer.Argument(help="Environment id, such as Storefront-v0.", metavar="SCENARIO")
+    ],
+    agent: Annotated[
+        str,
+        typer.Option(
+            help="random, popular, logging or myopic; or the folder of a saved agent.", metavar="NAME|DIR"
+        ),
+    ] = "logging",
+    user: Annotated[int, typer.Option(help="Which user.", min=0, max=MAX_USER_ID)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the user's luck.", min=0, max=MAX_SEED)] = 0,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="At most so many decisions. Default: the scenario's horizon.", min=1, show_default=False
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page to write.", metavar="FILE.html")] = Path(
+        "results/watch.html"
+    ),
+    json: JsonPath = None,
+) -> None:
+    """Replay one user's session in the browser: slates, answers, and what happens inside the user.
+
+    Writes one HTML file that needs nothing else, to be played, paused and stepped with keyboard or mouse.
+    The same seed and user meet every agent with the same luck.
+    """
+    with _plain_errors():
+        check_agents_package()
+        from benchmarks.watch import watch as run
+
+        run(
+            scenario=scenario,
+            agent=agent,
+            user=user,
+            seed=seed,
+            steps=steps,
             out=out,
             json_path=json,
             console=_console(),

@@ -85,17 +85,24 @@ def score_agent(experiment: Experiment, agent: str, seed: int, report: Report) -
     return {"metrics": card.result(), "curves": curves, "seconds": seconds}
 
 
-def make_policy(experiment: Experiment, agent: str, seed: int, world: World, report: Report) -> Policy:
-    """An agent ready to act: as it is when it learns nothing, else trained with this seed."""
-    from agents import OFFLINE, ONLINE, LoggingPolicy, MyopicOracle, Popular, RandomPolicy, agent_class
+def untrained_policies(world: World) -> dict[str, Callable[[], Any]]:
+    """Name -> maker of the policies that act in a world without having learned."""
+    from agents import LoggingPolicy, MyopicOracle, Popular, RandomPolicy
 
     catalog, slate_size = world.public_catalog, world.config.slate_size
-    untrained: dict[str, Callable[[], Any]] = {
+    return {
         "random": lambda: RandomPolicy(len(catalog.topic), slate_size),
         "popular": lambda: Popular(catalog, slate_size),
         "logging": lambda: LoggingPolicy(catalog, slate_size),
         "myopic": lambda: MyopicOracle(world),
     }
+
+
+def make_policy(experiment: Experiment, agent: str, seed: int, world: World, report: Report) -> Policy:
+    """An agent ready to act: as it is when it learns nothing, else trained with this seed."""
+    from agents import OFFLINE, ONLINE, agent_class
+
+    catalog, untrained = world.public_catalog, untrained_policies(world)
     policy: Policy
     if agent in untrained:
         policy = untrained[agent]()

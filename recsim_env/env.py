@@ -13,6 +13,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from recsim_env.compiling import specialise
+from recsim_env.frames import Frame, first_frame, next_frame
 from recsim_env.interface import (
     TRUTH_INFO,
     Duplicates,
@@ -23,6 +24,7 @@ from recsim_env.interface import (
     stream_seed,
 )
 from recsim_env.records import OUTCOME, ObservationArrays, Records
+from recsim_env.render import RENDER_FPS, RENDER_MODES, check_render_mode, render, show
 from recsim_env.rollout import check_slates, check_user_id, check_visit
 from recsim_env.scenarios import world_config
 from recsim_env.truth import slate_truth
@@ -90,6 +92,8 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
     * ``duplicates``: ``"error"`` refuses a slate that repeats an item; ``"ignore"`` shows the repeat as a
       blank position.
     * ``world``: a ready ``World`` to share instead of a scenario.
+    * ``render_mode``: ``"ansi"`` (text), ``"rgb_array"`` (a picture, with matplotlib) or ``"human"`` (the
+      text, printed at every reset and step). Hidden state is shown; ``frames`` holds the session so far.
     * any section or size of ``WorldConfig`` by name, such as ``reward={"purchase": 2.0}`` or
       ``slate_size=5``.
 
@@ -104,7 +108,10 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
     * v0: initial version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gymnasium.Env declares it
+    metadata: dict[str, Any] = {  # noqa: RUF012 - as gymnasium.Env declares it
+        "render_modes": list(RENDER_MODES),
+        "render_fps": RENDER_FPS,
+    }
 
     def __init__(
         self,
@@ -113,7 +120,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         expected_reward: bool = False,
         duplicates: Duplicates = "error",
         world: World | None = None,
-        render_mode: None = None,
+        render_mode: str | None = None,
         **overrides: Any,
     ) -> None:
         self._allow_repeats = check_duplicates(duplicates)
@@ -122,7 +129,8 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self.world = World(world_config(scenario, overrides)) if world is None else world
         self.observation_space = observation_space(self.world.config)
         self.action_space = action_space(self.world.config)
-        self.render_mode = render_mode
+        self.render_mode = check_render_mode(render_mode)
+        self.frames: tuple[Frame, ...] = ()
         self.expected_reward = bool(expected_reward)
         self.seed_value: int | None = None
         self._next_user = 0
@@ -246,6 +254,8 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self._users[0], self._visits[0] = user, visit
         self._reset_kernel(*self._reset_arguments)
         self._outcomes.fill(0)
+        if self.render_mode is not None:
+            self._keep((first_frame(self.world, self.state),))
         return self._observation(), self._info(0.0)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, Info]:
@@ -253,17 +263,32 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         if self._ended[0]:
             raise ResetNeeded("the session has not begun or is over: call reset() before step()")
         self._take(action)
-        expected = 0.0
-        if self.expected_reward:
-            expected = float(slate_truth(self.world, self.state, self._slates).expected_reward[0])
+        expected, truth = 0.0, None
+        if self.expected_reward or self.render_mode is not None:
+            truth = slate_truth(self.world, self.state, self._slates)
+            expected = float(truth.expected_reward[0])
         self._step_kernel(*self._step_arguments)
-        return (
-            self._observation(),
-            self._amounts.item(0),
-            self._ended.item(),
-            False,
-            self._info(expected),
-        )
+        reward = self._amounts.item(0)
+        if truth is not None and self.render_mode is not None:
+            frame = next_frame(self.frames[-1], self.world, self.state, reward, truth)
+            self._keep((*self.frames, frame))
+        return self._observation(), reward, self._ended.item(), False, self._info(expected)
+
+    def render(self) -> Any:
+        """The session so far, as ``render_mode`` says: text, a picture [H, W, 3] uint8, or printed text."""
+        if self.render_mode is None:
+            gymnasium.logger.warn(
+                "render() shows nothing without a render_mode: name one when making the env"
+            )
+            return None
+        if not self.frames:
+            raise ResetNeeded("the session has not begun: call reset() before render()")
+        return render(self.frames, self.render_mode)
+
+    def _keep(self, frames: tuple[Frame, ...]) -> None:
+        self.frames = frames
+        if self.render_mode == "human":
+            show(frames)
 
     def _take(self, action: Any) -> None:
         """Put a checked action into the kernel's slate; the usual forms take a short way."""

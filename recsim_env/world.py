@@ -98,12 +98,13 @@ class World:
     def empty_observation(self, num_users: int) -> ObservationArrays:
         """Fresh observation arrays for ``num_users`` rows, their content undefined."""
         history, slate = self.config.history_length, self.config.slate_size
-        widths = np.array([history, history, slate, slate, 1, 1]) * num_users
-        parts = np.split(
-            np.empty(widths.sum(), np.int64), np.cumsum(widths)[:-1]
-        )  # one large block: fewer page faults
-        shapes = [(num_users, history)] * 2 + [(num_users, slate)] * 2 + [(num_users,), (num_users, 1)]
-        return ObservationArrays(*(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)))
+        block = np.empty((2 * (history + slate) + 2) * num_users, np.int64)  # one: fewer page faults
+        parts, start = [], 0
+        for width in (history, history, slate, slate, 1, 1):
+            parts.append(block[start : start + width * num_users].reshape(num_users, width))
+            start += width * num_users
+        parts[-2] = parts[-2][:, 0]
+        return ObservationArrays(*parts)
 
     def reset(
         self,

@@ -33,6 +33,10 @@ FLOORS: list[list[str]] = [
     ["rollout", "truth"],
     ["event_log", "metrics", "optimal"],
     ["replay"],
+    # what a person looks at
+    ["frames"],
+    ["picture"],
+    ["render"],
     ["env", "testing", "vector_env", "wrappers"],
     ["__init__"],
 ]

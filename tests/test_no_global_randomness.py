@@ -11,8 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# The one scope that seeds and restores the global generators, for a library that draws from nothing else.
-EXEMPT = {"agents/seeding.py": {"scoped_global_rng"}}
+# Who may seed the global generators: the scope that restores them, for a library that draws from nothing
+# else, and the check that a user model does not read them.
+EXEMPT = {
+    "agents/seeding.py": {"scoped_global_rng"},
+    "recsim_env/testing.py": {"_seed_compiled_generator", "test_luck_comes_from_the_streams_alone"},
+}
 
 NUMPY_SEEDED = {"PCG64", "PCG64DXSM", "Philox", "SFC64", "SeedSequence", "default_rng"}
 NUMPY_ALLOWED = {"BitGenerator", "Generator"} | NUMPY_SEEDED

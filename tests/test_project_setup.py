@@ -87,7 +87,7 @@ def test_the_constraints_close_over_what_is_needed():
 
 def test_the_constraints_name_no_registry():
     for line in (ROOT / "constraints.txt").read_text().splitlines():
-        assert re.fullmatch(r"#.*|[a-z0-9-]+==[0-9.]+", line), line
+        assert re.fullmatch(r"#.*|[a-z0-9-]+==[0-9.]+(\.post[0-9]+)?", line), line
 
 
 def test_the_package_is_marked_as_typed():

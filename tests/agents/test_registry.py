@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 import agents
-from agents import AGENTS, OFFLINE, ONLINE, agent_class
+from agents import (
+    AGENTS,
+    OFFLINE,
+    ONLINE,
+    LoggingPolicy,
+    MyopicOracle,
+    Popular,
+    RandomPolicy,
+    agent_class,
+    load_saved,
+)
+from agents.storage import save_agent
+from tests.small_worlds import small_world
 
 
 def test_the_package_says_whose_it_is():
@@ -26,3 +38,19 @@ def test_every_agent_acts_saves_and_loads(name):
     assert kind.needs_state is (name == "myopic")
     assert hasattr(kind, "fit") is (name in OFFLINE)
     assert hasattr(kind, "learn") is (name in ONLINE)
+
+
+def test_a_saved_agent_is_found_by_its_folder(tmp_path):
+    world = small_world(4)
+    saved = (RandomPolicy(60, 4), Popular(world.public_catalog, 4), LoggingPolicy(world.public_catalog, 4))
+    for agent in (*saved, MyopicOracle(world)):
+        agent.save(tmp_path / agent.name)
+        assert type(load_saved(tmp_path / agent.name)) is type(agent)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    save_agent(tmp_path / "a", "Kind", {}, {})
+    with pytest.raises(ValueError, match="holds a 'Kind' agent, expected one of RandomPolicy, Popular"):
+        load_saved(tmp_path / "a")
+    with pytest.raises(FileNotFoundError, match="holds no saved agent"):
+        load_saved(tmp_path)

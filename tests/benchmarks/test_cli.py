@@ -23,7 +23,7 @@ def test_python_m_benchmarks_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for command in ("compare", "learning-curve", "headroom", "throughput", "facts"):
+    for command in ("compare", "learning-curve", "headroom", "throughput", "facts", "scenarios", "watch"):
         assert command in done.stdout
 
 
@@ -54,6 +54,8 @@ def test_python_m_benchmarks_is_the_command():
             ("--catalogs", "--slates", "--batches", "--repeats", "--peer-python", "--out", "--json"),
         ),
         ("facts", ("--policy", "--users", "--seed", "--popularity-clicks", "--data", "--json")),
+        ("scenarios", ("--json",)),
+        ("watch", ("SCENARIO", "--agent", "--user", "--seed", "--steps", "--out", "--json")),
     ],
     ids=lambda value: value if isinstance(value, str) else "options",
 )

@@ -178,3 +178,16 @@ def test_a_copy_of_records_is_a_fork():
     assert digest(outcomes) == digest(expected)
     assert digest(fork) == digest(states)
     assert digest(*observation) == digest(*seen)
+
+
+def test_a_fork_shows_the_session_so_far_and_then_its_own():
+    env = RecommenderEnv(world=small_world(4, session={"patience_scale": 1e4}), render_mode="ansi")
+    env.reset(seed=6)
+    env.step([0, 1, 2, 3])
+    twin = env.fork()
+    shown = env.render()
+    assert twin.render() == shown
+    twin.step([4, 5, 6, 7])
+    assert env.render() == shown
+    env.step([4, 5, 6, 7])
+    assert env.render() == twin.render() != shown

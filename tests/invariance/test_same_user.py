@@ -146,7 +146,7 @@ def test_single_environment_and_a_row_of_the_batch(scenario):
     alone, alone_info = single.reset(seed=4, options={"user_id": 2**33})
     vector.action_space.seed(1)
     over = False
-    for _ in range(60):
+    for _ in range(101):
         for key, value in alone.items():
             np.testing.assert_array_equal(batch[key][2], value, err_msg=key)
         assert {key: values[2] for key, values in batch_info.items()} == alone_info

@@ -18,6 +18,7 @@ def click_law(config, items, state, slate):
         + state["conformity"] * shown["log_popularity"]
         - config.preferences.satiation_weight * state["satiation"][shown["topic"]]
         - config.choice.no_click_utility
+        + config.preferences.satisfaction_weight * (state["satisfaction"] - 0.5)
     )
     examination = np.arange(1, len(slate) + 1) ** -config.choice.position_exponent
     if config.choice.model == "logit":

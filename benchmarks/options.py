@@ -1,0 +1,63 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Scenario = Annotated[
+    str,
+    typer.Option(
+        help="Environment id, such as Storefront-v0; `recsim-env scenarios` lists them.",
+        metavar="ID",
+    ),
+]
+Agents = Annotated[
+    str | None,
+    typer.Option(
+        help="Comma-separated agents, such as dqn,sqn,ips. Default: all that can act in the scenario. "
+        "Random, popular, the logging policy and the myopic oracle always take part: they are what scores "
+        "are read against.",
+        metavar="A,B,C",
+        show_default=False,
+    ),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        help="How many training seeds. Default: 3 with --quick, 10 with --full.",
+        min=1,
+        max=100,
+        show_default=False,
+    ),
+]
+FirstSeed = Annotated[
+    int,
+    typer.Option(help="First training seed. Reported figures use 0 to 99; tune on 1000 and above.", min=0),
+]
+Full = Annotated[
+    bool,
+    typer.Option(
+        "--full/--quick",
+        help="Quick: under 5 minutes on 2 cores. Full: more seeds, data and users, for figures to report.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(help="Processes at a time. Default: one per core.", min=1, show_default=False),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Drop results of other settings that the folder holds.")
+]
+JsonPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", help="Also write what is printed to this file, as machine-readable rows.", metavar="PATH"
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(help="Folder for results. A run that was cut resumes from what it holds.", metavar="DIR"),
+]
