@@ -114,7 +114,8 @@ def replay(
         policy_or_slates: a policy; or [n, K] integers, one slate per row of the log (of the chosen users'
             rows). A session that outlives its logged slates is cut there, as truncated.
         users: which of the logged users; all by default.
-        world: a ready world of the log's config, to save building it.
+        world: a ready world of the log's config, to save building it; needed where the log has a user model
+            of its own.
         policy_seed: seed of the policy's own draws.
         batch_size: users side by side.
 
@@ -124,7 +125,7 @@ def replay(
             ``users`` are not in the log; slates of the wrong shape or of items that do not exist.
     """
     origin = _check_origin(log)
-    world = _world_of(origin, world)
+    world = _world_of(origin, log.provenance.get("user_model", {}), world)
     logged = log if users is None else _rows_of(log, _logged_rows(log, check_user_ids(users)))
     sessions = _sessions(logged)
     script = None if callable(getattr(policy_or_slates, "act", None)) else policy_or_slates
@@ -213,8 +214,14 @@ def _check_origin(log: EventLog) -> dict[str, Any]:
     return origin
 
 
-def _world_of(origin: dict[str, Any], world: World | None) -> World:
+def _world_of(origin: dict[str, Any], user_model: dict[str, str], world: World | None) -> World:
     config = WorldConfig.from_json(origin["config"])
+    found = {} if world is None else world.user_model.sources
+    if found != user_model:
+        raise ValueError(
+            f"world: expected one with the user model of the log, {user_model or 'that of the package'}, "
+            f"got {found or 'that of the package'}"
+        )
     if world is None:
         return World(config)
     if world.config != config:

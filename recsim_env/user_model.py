@@ -67,3 +67,11 @@ class UserModel:
         """The functions that are given, by name."""
         values = {spec.name: getattr(self, spec.name) for spec in dataclasses.fields(self)}
         return {name: function for name, function in values.items() if function is not None}
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Where the functions that are given come from, by name: 'module.function'."""
+        return {
+            name: f"{function.__module__}.{function.__qualname__}"
+            for name, function in self.replacements.items()
+        }

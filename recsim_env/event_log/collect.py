@@ -73,10 +73,7 @@ def collect_log(
     provenance: dict[str, Any] = {
         "scenario": scenario,
         "config": world.config.to_json(),
-        "user_model": {
-            name: f"{function.__module__}.{function.__qualname__}"
-            for name, function in world.user_model.replacements.items()
-        },
+        "user_model": world.user_model.sources,
         "max_steps": max_steps,
         "seed": seed,
         "stream_version": STREAM_VERSION,
