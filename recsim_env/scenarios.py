@@ -78,7 +78,7 @@ SCENARIOS: dict[str, Scenario] = {
             "Boredom-v0",
             "More of the same topic becomes worthless, recovers, and drives users away: diversity pays.",
             STOREFRONT.replace(
-                catalog={"num_topics": 12, "appeal_scale": 0.3, "quality_appeal_correlation": 0.0},
+                catalog={"appeal_scale": 0.3, "quality_appeal_correlation": 0.0},
                 preferences={
                     "satiation_weight": 6.0,
                     "satiation_shown": 0.1,
@@ -95,7 +95,6 @@ SCENARIOS: dict[str, Scenario] = {
             STOREFRONT.replace(
                 catalog={
                     "num_items": 50,
-                    "num_topics": 5,
                     "appeal_scale": 1.0,
                     "quality_appeal_correlation": -0.95,
                 },

@@ -117,6 +117,9 @@ FIELDS = {
 }
 """Field -> another value, and the quantities it enters directly."""
 
+OTHER_DRAWS = {"population.organic_max", "population.organic_candidates"}
+"""Fields that change how many blocks a visit draws, and so need a kernel of their own."""
+
 SIZES = {"catalog.embedding_dim", "catalog.num_topics", "slate_size", "history_length"}
 """Fields that give arrays another shape; see the tests at the end."""
 
@@ -206,7 +209,9 @@ def test_the_walk_covers_every_field():
     assert closure(set(FOLLOWS)) <= set(baseline())
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in OTHER_DRAWS else name for name in FIELDS]
+)
 def test_a_field_changes_what_it_says_and_nothing_else(name):
     value, direct = FIELDS[name]
     config = changed_config(name, value)

@@ -129,6 +129,7 @@ def test_outcomes_of_all_kinds_come_up():
     assert {0, 1, 3, 7} <= seen
 
 
+@pytest.mark.slow  # a kernel of its own
 def test_text_of_long_slates_and_many_topics_stays_readable():
     env = gymnasium.make(
         "recsim_env/Storefront-v0", slate_size=40, history_length=30, render_mode="ansi"

@@ -220,5 +220,5 @@ def test_results_cannot_be_reassigned(slate_log):
 def test_a_log_of_another_user_model_wants_its_world(log):
     """The functions cannot be found from their names, so the world must be given."""
     foreign = dataclasses.replace(log, provenance={**log.provenance, "user_model": {"choose": "mine.choose"}})
-    with pytest.raises(ValueError, match="world: expected one with the user model of the log.*mine.choose"):
+    with pytest.raises(ValueError, match=r"world: expected one with the user model of the log.*mine\.choose"):
         replay(foreign, log.action)

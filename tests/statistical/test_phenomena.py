@@ -56,7 +56,7 @@ class TestBoredom:
         states, _ = fresh_states(self.world, np.arange(200))
         best = myopic_slates(self.world, states)[:, 0]
         fresh = click_prob(self.world, states, best)
-        other = (self.world.items["topic"][best] + 1) % 12
+        other = (self.world.items["topic"][best] + 1) % 20
         elsewhere = np.array([np.flatnonzero(self.world.items["topic"] == topic)[0] for topic in other])
         for _ in range(8):
             self.world.step(0, states, best[:, None])
