@@ -83,7 +83,8 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
 
     ## Episode End
     Terminated: the user's patience is spent. Truncated: never by the environment itself; ``gymnasium.make``
-    adds the scenario's horizon.
+    adds the scenario's horizon, by a wrapper that also reports truncation when the user leaves with the very
+    last step (the vector environment does not).
 
     ## Arguments
     * ``scenario``: name of the world (set by the id).
