@@ -70,7 +70,8 @@ class HistoryFlattener:
         self._width = self._slots_end + segments + 1
         tail = np.zeros(segments + 1, np.float32)
         low = np.append(self._items.min(axis=0), EVENT_BITS.min(axis=0))
-        high = np.append(self._items.max(axis=0), EVENT_BITS.max(axis=0))
+        # At least 1, also for a topic without items: checkers want every interval to have a length.
+        high = np.append(np.maximum(self._items.max(axis=0), 1), EVENT_BITS.max(axis=0))
         self.space = spaces.Box(
             np.append(np.tile(low, slots), tail), np.append(np.tile(high, slots), tail + 1), dtype=np.float32
         )
