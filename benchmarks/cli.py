@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from benchmarks.choices import check_agents_package
-from benchmarks.errors import UsageError
 from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
-from benchmarks.workers import TasksFailedError, default_jobs
+from benchmarks.terminal import plain_errors, standard_output
+from benchmarks.workers import default_jobs
 from recsim_env.streams import MAX_SEED, MAX_USER_ID
-
-WIDTH_WITHOUT_TERMINAL = 130
 
 app = typer.Typer(
     name="recsim-env",
@@ -47,7 +42,7 @@ def compare(
     learners on that log, online learners on live users), and lets all of them serve the same held-out
     users with the same luck. Prints two tables; writes them, per_seed.csv, summary.json and figures.
     """
-    with _plain_errors():
+    with plain_errors():
         check_agents_package()
         from benchmarks.compare import compare as run
 
@@ -61,7 +56,7 @@ def compare(
             jobs=jobs or default_jobs(),
             overwrite=overwrite,
             json_path=json,
-            console=_console(),
+            console=standard_output(),
         )
 
 
@@ -89,7 +84,7 @@ def learning_curve(
     A score is the share of the gap between random items and the myopic oracle that a learner closes on
     held-out users. Prints a table and writes per_seed.csv, summary.json and a figure.
     """
-    with _plain_errors():
+    with plain_errors():
         check_agents_package()
         from benchmarks.learning_curve import learning_curve as run
 
@@ -103,7 +98,7 @@ def learning_curve(
             jobs=jobs or default_jobs(),
             overwrite=overwrite,
             json_path=json,
-            console=_console(),
+            console=standard_output(),
         )
 
 
@@ -129,7 +124,7 @@ def headroom(
     The planning oracle tries policies on forks of the user, with other luck than the user will have.
     Prints a table with 95% intervals over users and paired differences; writes them to summary.json.
     """
-    with _plain_errors():
+    with plain_errors():
         check_agents_package()
         from benchmarks.headroom import headroom as run
 
@@ -141,7 +136,7 @@ def headroom(
             jobs=jobs or default_jobs(),
             overwrite=overwrite,
             json_path=json,
-            console=_console(),
+            console=standard_output(),
         )
 
 
@@ -176,7 +171,7 @@ def throughput(
 
     With sardine-rec installed (pip install 'recsim_env[peers]') SARDINE is measured beside it, for ratios.
     """
-    with _plain_errors():
+    with plain_errors():
         from benchmarks.choices import parse_sizes
         from benchmarks.throughput import run
 
@@ -190,17 +185,17 @@ def throughput(
             peer_python=peer_python,
             out=out,
             json_path=json,
-            console=_console(),
+            console=standard_output(),
         )
 
 
 @app.command()
 def scenarios(json: JsonPath = None) -> None:
     """List the worlds: id, what each is for, its sizes."""
-    with _plain_errors():
+    with plain_errors():
         from benchmarks.scenario_list import list_scenarios
 
-        list_scenarios(json, _console())
+        list_scenarios(json, standard_output())
 
 
 @app.command()
@@ -232,7 +227,7 @@ def watch(
     Writes one HTML file that needs nothing else, to be played, paused and stepped with keyboard or mouse.
     The same seed and user meet every agent with the same luck.
     """
-    with _plain_errors():
+    with plain_errors():
         check_agents_package()
         from benchmarks.watch import watch as run
 
@@ -244,7 +239,7 @@ def watch(
             steps=steps,
             out=out,
             json_path=json,
-            console=_console(),
+            console=standard_output(),
         )
 
 
@@ -288,7 +283,7 @@ def facts(
 
     Takes several scenarios and puts them side by side, with a real log if you have one.
     """
-    with _plain_errors():
+    with plain_errors():
         check_agents_package()
         from benchmarks.facts import facts as run
 
@@ -300,31 +295,8 @@ def facts(
             popularity_clicks=popularity_clicks,
             data=data,
             json_path=json,
-            console=_console(),
+            console=standard_output(),
         )
-
-
-def _console() -> Console:
-    """Standard output; wide tables stay whole where there is no terminal to fit."""
-    console = Console()
-    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Mistakes, failed tasks and interrupts become one message on standard error and an exit status."""
-    errors = Console(stderr=True)
-    try:
-        yield
-    except UsageError as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    except TasksFailedError as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        errors.print("stopped; the same command resumes what is missing", style="yellow")
-        raise typer.Exit(130) from None
 
 
 def main() -> None:

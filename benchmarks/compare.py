@@ -14,12 +14,11 @@ from rich.console import Console
 from benchmarks.choices import check_file, find_agents, find_scenario
 from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
 from benchmarks.figures import draw_figures
-from benchmarks.progress import RunProgress
+from benchmarks.progress import run_missing
 from benchmarks.provenance import code_hash, provenance
 from benchmarks.summary import REFERENCES, seed_rows, summary_curves, summary_rows
 from benchmarks.tables import WIDE, comparison_tables
 from benchmarks.tasks import Task, TaskFolder, write_json
-from benchmarks.workers import run_tasks
 from recsim_env import get_scenario
 from recsim_env.config import WorldConfig
 from recsim_env.event_log import replacing
@@ -70,9 +69,7 @@ def compare(
         for name in sorted(names, key=REFERENCES.__contains__)
         for seed in seeds
     ]
-    done = sum(folder.has(task.name) for task in tasks)
-    with RunProgress(console, "compare", len(tasks), done) as display:
-        run_tasks(tasks, folder, jobs, display)
+    run_missing("compare", tasks, folder, jobs, console)
     summary = report(folder, names, seeds)
     console.print(comparison_tables(summary, console.width))
     console.print(f"Tables, figures and settings: {out}", style="bold")

@@ -18,11 +18,10 @@ from scipy import stats
 from benchmarks.choices import check_file, find_scenario, ordered
 from benchmarks.errors import UsageError
 from benchmarks.experiment import SCORING_DRAWS
-from benchmarks.progress import RunProgress
+from benchmarks.progress import run_missing
 from benchmarks.provenance import code_hash, provenance
 from benchmarks.style import display_name
 from benchmarks.tasks import Report, Task, TaskFolder, write_json
-from benchmarks.workers import run_tasks
 from recsim_env import SCENARIOS, World, get_scenario, rollout
 
 if TYPE_CHECKING:
@@ -68,9 +67,7 @@ def headroom(
         for scenario in names
         for policy in reversed(policies_of(scenario))  # the longest first
     ]
-    done = sum(folder.has(task.name) for task in tasks)
-    with RunProgress(console, "headroom", len(tasks), done) as display:
-        run_tasks(tasks, folder, jobs, display)
+    run_missing("headroom", tasks, folder, jobs, console)
     summary = report(folder, names)
     console.print(headroom_table(summary))
     console.print(f"Results and settings: {out}", style="bold")

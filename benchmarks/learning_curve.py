@@ -16,12 +16,11 @@ from benchmarks.compare import run_settings, task_name, write_csv, write_rows
 from benchmarks.curve_report import curve_table, draw_learning_curve
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, score_agent
-from benchmarks.progress import RunProgress
+from benchmarks.progress import run_missing
 from benchmarks.provenance import provenance
 from benchmarks.statistics import gap_share, seed_interval
 from benchmarks.summary import CEILING, FLOOR, RESAMPLING_SEED, metric_values
 from benchmarks.tasks import Task, TaskFolder, write_json
-from benchmarks.workers import run_tasks
 from recsim_env import WorldConfig, get_scenario
 
 LEAST_SIZE = 1_000
@@ -68,9 +67,7 @@ def learning_curve(
         for agent in FIXED
         for seed in seeds
     ]
-    done = sum(folder.has(task.name) for task in tasks)
-    with RunProgress(console, "learning-curve", len(tasks), done) as display:
-        run_tasks(tasks, folder, jobs, display)
+    run_missing("learning-curve", tasks, folder, jobs, console)
     summary = report(folder, learners, lengths, seeds)
     console.print(curve_table(summary))
     console.print(f"Table, figure and settings: {out}", style="bold")

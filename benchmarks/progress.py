@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from benchmarks.tasks import Task, TaskFolder
+from benchmarks.workers import run_tasks
 
 
 class RunProgress:
@@ -68,3 +72,10 @@ class RunProgress:
         self.console.print(
             f"[{self.num_done}/{self.num_tasks}] {name}: {outcome}", markup=False, highlight=False
         )
+
+
+def run_missing(command: str, tasks: Sequence[Task], folder: TaskFolder, jobs: int, console: Console) -> None:
+    """Run the tasks that a folder has no result of, with progress; see ``run_tasks``."""
+    done = sum(folder.has(task.name) for task in tasks)
+    with RunProgress(console, command, len(tasks), done) as display:
+        run_tasks(tasks, folder, jobs, display)

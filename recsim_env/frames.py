@@ -42,7 +42,7 @@ class Frame(NamedTuple):
         reward, total_reward: of this decision, and of the session so far.
         expected_reward, total_expected: the same in expectation, each decision given the state before it.
         interest, taste: [C] float32, cosine of interest z and long-run taste theta with each topic's centre.
-        loyalty: cosine of interest with long-run taste.
+        taste_match: cosine of interest with long-run taste.
         satiation: [C] float32 in [0, 1].
         satisfaction: in [0, 1]; patience: in units of step cost; a user leaves when it is spent.
         ended: whether the user has left.
@@ -60,7 +60,7 @@ class Frame(NamedTuple):
     total_expected: float
     interest: NDArray[np.float32]
     taste: NDArray[np.float32]
-    loyalty: float
+    taste_match: float
     satiation: NDArray[np.float32]
     satisfaction: float
     patience: float
@@ -130,7 +130,7 @@ def _frame(
         total_expected=total_expected,
         interest=world.topic_centres @ user["interest"],
         taste=world.topic_centres @ user["taste"],
-        loyalty=float(user["interest"] @ user["taste"]),
+        taste_match=float(user["interest"] @ user["taste"]),
         satiation=user["satiation"].copy(),
         satisfaction=float(user["satisfaction"]),
         patience=float(user["patience"]),

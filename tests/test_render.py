@@ -72,7 +72,7 @@ def test_frames_hold_what_happened_and_what_was_likely(slate_size):
         np.testing.assert_array_equal(frame.satiation, user["satiation"])
         np.testing.assert_allclose(frame.interest, env.world.topic_centres @ user["interest"])
         assert (frame.satisfaction, frame.patience) == (user["satisfaction"], user["patience"])
-        assert frame.loyalty == pytest.approx(user["interest"] @ user["taste"])
+        assert frame.taste_match == pytest.approx(user["interest"] @ user["taste"])
 
 
 def test_watching_changes_nothing():

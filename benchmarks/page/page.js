@@ -107,7 +107,7 @@ function showTiles(frame) {
   byId("tile-patience-note").textContent = frame.ended
     ? "the user has left"
     : `of ${fixed(frames[0].patience, 1)} on arrival`;
-  byId("tile-loyalty").textContent = fixed(frame.loyalty);
+  byId("tile-taste-match").textContent = fixed(frame.taste_match);
 }
 
 // ---- Going from step to step

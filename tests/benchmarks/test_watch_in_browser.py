@@ -101,7 +101,7 @@ def test_every_step_shows_what_happened(page, frames):
             " · ".join(map(str, answers)),
             f"{frame.satisfaction:.2f}",
             f"{frame.patience:.1f}",
-            f"{frame.loyalty:.2f}",
+            f"{frame.taste_match:.2f}",
         ]
         if step:
             assert f"Reward {frame.reward:.2f}, expected {frame.expected_reward:.2f}." in seen["status"]

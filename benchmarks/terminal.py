@@ -1,0 +1,37 @@
+"""What a command says and how it ends: standard output, errors as one line, exit statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+
+from benchmarks.errors import UsageError
+from benchmarks.workers import TasksFailedError
+
+WIDTH_WITHOUT_TERMINAL = 130
+
+
+def standard_output() -> Console:
+    """Standard output; wide tables stay whole where there is no terminal to fit."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Mistakes, failed tasks and interrupts become one message on standard error and an exit status."""
+    errors = Console(stderr=True)
+    try:
+        yield
+    except UsageError as error:
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    except TasksFailedError as error:
+        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("stopped; the same command resumes what is missing", style="yellow")
+        raise typer.Exit(130) from None
