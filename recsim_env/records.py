@@ -28,6 +28,7 @@ class Event(IntFlag):
 
 NO_EVENT = 0
 VECTOR = 8  # float32 in a vector register
+MOST_PLACES = 2**16  # in the table of items seen on a slate
 ALL_EVENTS = int(Event.CLICK | Event.LIKE | Event.PURCHASE)
 
 OUTCOME = np.dtype(
@@ -127,6 +128,7 @@ def scratch_dtype(config: WorldConfig, blocks: Mapping[str, int]) -> np.dtype[An
     while it writes out short loops of known length one element after the other.
     """
     dim, options = config.catalog.embedding_dim, whole_vectors(config.slate_size + 1)
+    places = min(1 << (16 * config.slate_size**2 - 1).bit_length(), MOST_PLACES)
     padded = {name: whole_vectors(count, VECTOR // 2) for name, count in blocks.items()}
     fields: list[tuple[Any, ...]] = [
         *((f"{name}_lanes", "<u4", (count,)) for name, count in padded.items()),
@@ -147,7 +149,8 @@ def scratch_dtype(config: WorldConfig, blocks: Mapping[str, int]) -> np.dtype[An
         ("race", "<f4", (options,)),
         ("clicked", "<i8", (options,)),
         ("events", "u1", (options,)),
-        ("turned", "<i4", (max(2 * config.slate_size, options + config.slate_size // 2),)),
+        ("num_seen", "<u4"),
+        ("seen", "<u4", (places,)),
     ]
     return np.dtype(fields, align=True)
 

@@ -21,6 +21,7 @@ from recsim_env.threads import NUM_THREADS, split_rows
 from recsim_env.user_model import UserModel
 
 PARALLEL_FROM = 8_192  # users; below, waking the threads costs more than it saves
+PARALLEL_CHECK_FROM = 65_536  # users; a check costs a tenth of a step
 SMALLEST_PIECE = 128  # users; as many take some tens of microseconds
 
 
@@ -226,10 +227,11 @@ class World:
         Args:
             slates: [B, K] int64.
             allow_repeats: whether a slate may show an item twice.
-            scratch, parallel: as for ``reset``.
+            scratch: as for ``reset``.
+            parallel: whether to use several threads; by default from ``PARALLEL_CHECK_FROM`` users on.
         """
         scratch = self.empty_scratch() if scratch is None else scratch
-        parallel = len(slates) >= PARALLEL_FROM if parallel is None else parallel
+        parallel = len(slates) >= PARALLEL_CHECK_FROM if parallel is None else parallel
         num_items = self.config.catalog.num_items
         found: list[tuple[int, int]] = []
 

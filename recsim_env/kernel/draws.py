@@ -52,7 +52,6 @@ def empty_scratch(config: WorldConfig, count: int) -> Records:
     scratch["dim"] = dim
     scratch["num_topics"] = config.catalog.num_topics
     scratch["width"] = scratch["utility"].shape[1]
-    scratch["turned"] = -1 - np.arange(scratch["turned"].shape[1])  # behind both copies of a slate: no item
     for name, group in groups.items():
         scratch[f"{name}_blocks"] = scratch[f"{name}_lanes"].shape[1]
         start = 0

@@ -15,22 +15,22 @@ from recsim_env.kernel.truth import slate_expected_reward, value_of_click
 
 
 @compiled(merge=True)
-def has_repeat(slate, scratch):
-    """Whether an item stands twice on a slate, found by turning it past itself by up to half its length.
+def may_repeat(slate, scratch):
+    """False only if no item stands twice on a slate; true also where two items share a place in the table.
+
+    Every item leaves this slate's number at its place, which a repeat then finds there.
 
     Args:
-        slate: [K] int64; scratch: SCRATCH record, whose ``turned`` is overwritten.
+        slate: [K] int64; scratch: SCRATCH record, whose ``seen`` and ``num_seen`` are overwritten.
     """
-    count, turned = slate.shape[0], scratch.turned
-    for k in range(count):
-        turned[k] = slate[k]
-    for k in range(count):
-        turned[np.uint64(k + count)] = slate[k]
-    repeated = False
-    for distance in range(1, count // 2 + 1):
-        for k in range(scratch.width):
-            repeated = bool(repeated | (turned[k] == turned[np.uint64(k + distance)]))
-    return repeated
+    scratch.num_seen += np.uint32(1)
+    number, last = scratch.num_seen, np.uint64(scratch.seen.shape[0] - 1)
+    suspected = False
+    for k in range(slate.shape[0]):
+        place = np.uint64(slate[k]) & last
+        suspected = bool(suspected | (scratch.seen[place] == number))
+        scratch.seen[place] = number
+    return suspected
 
 
 @compiled(entry=True)
@@ -51,7 +51,7 @@ def find_invalid(slates, num_items, allow_repeats, scratch, start, stop):
         outside = False
         for k in range(slate.shape[0]):
             outside = bool(outside | (np.uint64(slate[k]) >= np.uint64(num_items)))
-        if outside or (not allow_repeats and has_repeat(slate, own)):
+        if outside or (not allow_repeats and may_repeat(slate, own)):
             for k in range(slate.shape[0]):
                 fault = slate[k] < 0 or slate[k] >= num_items
                 for j in range(k):
