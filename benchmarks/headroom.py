@@ -110,7 +110,7 @@ def make_policy(name: str, scenario: str, world: World) -> Policy:
 
 
 def serve_policy(scenario: str, policy: str, num_users: int, seed: int, report: Report) -> dict[str, Any]:
-    """Serve the users 0 .. num_users - 1 of stream seed `seed`, the same luck for every policy.
+    """Serve `num_users` users of stream seed `seed` (`World.users`), the same luck for every policy.
 
     Returns:
         {"returns": reward of each user, "lengths": decisions of each user, "seconds": wall time}.
@@ -118,17 +118,19 @@ def serve_policy(scenario: str, policy: str, num_users: int, seed: int, report: 
     began = time.perf_counter()
     entry = get_scenario(scenario)
     world = World(entry.config)
+    users = world.users(num_users)
     returns, lengths, finished = np.zeros(num_users), np.zeros(num_users, np.int64), 0
     for batch in rollout(
         world,
         make_policy(policy, scenario, world),
-        np.arange(num_users),
+        users,
         seed=seed,
         generator=np.random.default_rng([seed, SCORING_DRAWS]),
         max_steps=entry.max_episode_steps,
     ):
-        returns[batch.user_id] += batch.reward
-        lengths[batch.user_id] += 1
+        place = np.searchsorted(users, batch.user_id)
+        returns[place] += batch.reward
+        lengths[place] += 1
         finished += int((batch.terminated | batch.truncated).sum())
         report(finished / num_users)
     seconds = round(time.perf_counter() - began, 2)

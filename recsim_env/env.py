@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from recsim_env.actions import available_actions, check_slates, choices_name
 from recsim_env.frames import Frame, first_frame, next_frame
 from recsim_env.interface import (
-    RETURN_INFO,
     TRUTH_INFO,
+    VISIT_INFO,
     Duplicates,
     action_space,
     check_duplicates,
@@ -75,8 +75,8 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
     ## Rewards
     ``click * clicks + like * likes + purchase * sum of price^price_exponent`` over the step's events, with
     the weights of ``RewardConfig`` (0.2, 0.5, 1.0 and exponent 0 by default). The components are always in
-    the info: ``clicks``, ``likes``, ``purchases``, ``revenue``; where users return also ``returned``, that
-    this step ended a visit and the next has begun.
+    the info: ``clicks``, ``likes``, ``purchases``, ``revenue``; where users return also ``visit_ended``,
+    that the user's patience was spent; unless the episode is over, the next visit has begun.
 
     ## Starting State
     ``reset(seed=s)`` selects the population and its luck and starts with user 0; each further ``reset()``
@@ -202,7 +202,7 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             self._keep((first_frame(self.world, self.state),))
         info = self._info(0.0)
         if self._has_returns:
-            info[RETURN_INFO] = False
+            info[VISIT_INFO] = False
         return self._user.observation(), info
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, Info]:
@@ -219,10 +219,10 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         if truth is not None and self.render_mode is not None:
             frame = next_frame(self.frames[-1], self.world, self.state, reward, truth)
             self._keep((*self.frames, frame))
-        terminated, truncated, returned = self._flags.tolist()
+        terminated, truncated, visit_ended = self._flags.tolist()
         info = self._info(expected)
         if self._has_returns:
-            info[RETURN_INFO] = returned
+            info[VISIT_INFO] = visit_ended
         return self._user.observation(), reward, terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:

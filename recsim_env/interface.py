@@ -19,7 +19,7 @@ DUPLICATES = ("error", "ignore")
 SEED_BITS = 64
 
 OUTCOME_INFO = ("user_id", "visit", "clicks", "likes", "purchases", "revenue")
-RETURN_INFO = "returned"
+VISIT_INFO = "visit_ended"
 TRUTH_INFO = "expected_reward"
 MAX_HOUR = 2**31 - 1
 

@@ -36,7 +36,7 @@ class OneUser:
         slates: [1, K] int64, the action: items, or numbers of candidates where there are such.
         amounts: [2] float64, the outcome's reward and revenue.
         served: [1] int64, its user; counts: [4] int32, its visit, clicks, likes, purchases.
-        flags: [3] bool, terminated, truncated, returned.
+        flags: [3] bool, terminated, truncated, visit_ended.
         ended: [1] bool, whether no visit is going on.
         fault: [2] int64, row and position of what ``check`` found, or -1.
     """
@@ -51,7 +51,7 @@ class OneUser:
         self.amounts = _fields(self.outcomes, "reward", "revenue")
         self.served = _fields(self.outcomes, "user_id")
         self.counts = _fields(self.outcomes, "visit", "clicks", "likes", "purchases")
-        self.flags = _fields(self.outcomes, "terminated", "truncated", "returned")
+        self.flags = _fields(self.outcomes, "terminated", "truncated", "visit_ended")
         self._has_candidates = world.config.candidates.num_candidates > 0
         self._allocate_observation()
         scratch, zero, no_horizon = world.empty_scratch(), np.uint64(0), 0

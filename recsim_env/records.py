@@ -42,11 +42,11 @@ OUTCOME = np.dtype(
         ("purchases", "<i4"),
         ("terminated", "?"),
         ("truncated", "?"),
-        ("returned", "?"),
+        ("visit_ended", "?"),
     ],
     align=True,
 )
-"""What one step did, beside the change of state; ``returned``: it ended a visit, and the next has begun."""
+"""What one step did, beside the change of state; ``visit_ended``: the user's patience was spent."""
 
 
 class ObservationArrays(NamedTuple):

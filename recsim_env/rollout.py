@@ -31,7 +31,8 @@ class Impressions:
         reward, revenue: [n] float64; expected_reward: [n] float64, NaN unless asked for.
         terminated: [n] bool, the user left; truncated: [n] bool, the horizon ran out and the user had not
             left.
-        returned: [n] bool, this decision ended a visit, and the next has begun.
+        visit_ended: [n] bool, the user's patience was spent; where users return, the next visit has begun
+            unless the episode is over.
     """
 
     user_id: NDArray[np.int64]
@@ -47,7 +48,7 @@ class Impressions:
     expected_reward: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
-    returned: NDArray[np.bool_]
+    visit_ended: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.user_id)
@@ -155,7 +156,7 @@ def rollout(
             expected_reward=expected,
             terminated=outcomes["terminated"].copy(),
             truncated=outcomes["truncated"].copy(),
-            returned=outcomes["returned"].copy(),
+            visit_ended=outcomes["visit_ended"].copy(),
         )
         yield impressions
         finished = np.flatnonzero(impressions.terminated | impressions.truncated)

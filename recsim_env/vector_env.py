@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from recsim_env.actions import available_actions, check_slates, shown_items
 from recsim_env.interface import (
     OUTCOME_INFO,
-    RETURN_INFO,
     TRUTH_INFO,
+    VISIT_INFO,
     Duplicates,
     action_space,
     check_duplicates,
@@ -50,7 +50,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
 
     ## Rewards
     [B] float64, as ``RecommenderEnv``. The infos are arrays [B] under fixed names: ``user_id``, ``visit``,
-    ``clicks``, ``likes``, ``purchases``, ``revenue``, ``returned`` where users return, and
+    ``clicks``, ``likes``, ``purchases``, ``revenue``, ``visit_ended`` where users return, and
     ``expected_reward`` on request.
 
     ## Starting State
@@ -284,7 +284,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
     def _info(self, outcomes: Records, expected: NDArray[np.float64]) -> Info:
         info = {name: outcomes[name] for name in OUTCOME_INFO}
         if self.world.has_returns:
-            info[RETURN_INFO] = outcomes["returned"]
+            info[VISIT_INFO] = outcomes["visit_ended"]
         if self.expected_reward:
             info[TRUTH_INFO] = expected
         return info

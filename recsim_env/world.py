@@ -92,6 +92,16 @@ class World:
         """Whether users come back within an episode."""
         return self.config.returns.lifetime_hours > 0
 
+    def users(self, count: int, first: int = 0) -> NDArray[np.int64]:
+        """Users number first .. first + count - 1 of a sample: [count] int64 ids, all different.
+
+        Where there is a run, every ``count`` of them arrive evenly over it.
+        """
+        run = self.config.run
+        stride = max(1, run.run_users // count) if run.run_hours else 1
+        numbers = np.arange(first, first + count)
+        return numbers * stride
+
     @cached_property
     def public_catalog(self) -> PublicCatalog:
         """Topic, price and base popularity of every item: what agents may read."""

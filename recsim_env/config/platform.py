@@ -47,7 +47,7 @@ class RunConfig(Section):
     """
 
     run_hours: float = real(0.0, 0.0, 1e6)
-    run_users: int = whole(100_000, 1, 2**40)
+    run_users: int = whole(10_000, 1, 2**40)
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ class WorldConfig(Section):
     Attributes:
         catalog, candidates, population, choice, funnel, preferences, session, returns, reward, run: see each
             class.
-        drift: changes of the world during the run, at most ``MAX_CHANGES``; their levels add up, that of
-            appeal to 1 at most.
+        drift: changes of the world during the run, at most ``MAX_CHANGES``. Each blends the taste that those
+            before it made with its own; what they do to appeal adds up, to 1 at most.
         slate_size: K items shown per step.
         history_length: H, how many of the latest interacted items an observation holds.
     """

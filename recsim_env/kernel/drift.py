@@ -46,10 +46,14 @@ def appeal_level(params, state):
 
 @compiled
 def drift_taste(params, topic_centres, first, second, state):
-    """Move an unscaled taste from its two topics towards those that changes name, as far as they have come.
+    """Blend the topics of a taste, one change after the other, with those that the change names.
 
-    theta += L_i (c_{f + s} - c_f + w (c_{g + s} - c_g)) for each change i of shift s that concerns the user,
-    L_i its level times its taste share, f and g the topics.
+    theta <- (1 - L) theta + L (c_{f + s} + w c_{g + s}) for each change of shift s that concerns the user; L
+    is its level times its taste share, f and g are the topics that the user was born with.
+
+    Args:
+        params: PARAMS record; topic_centres: [C, D] float32; first, second: int, f and g.
+        state: USER_STATE record whose ``taste`` holds c_f + w c_g, changed in place.
     """
     num_topics, taste, weight = topic_centres.shape[0], state.taste, params.second_topic_weight
     for i in range(params.num_changes):
@@ -58,8 +62,5 @@ def drift_taste(params, topic_centres, first, second, state):
             first_to = (first + params.change_topic_shift[i]) % num_topics
             second_to = (second + params.change_topic_shift[i]) % num_topics
             for d in range(taste.shape[0]):
-                taste[d] += level * (
-                    topic_centres[first_to, d]
-                    - topic_centres[first, d]
-                    + weight * (topic_centres[second_to, d] - topic_centres[second, d])
-                )
+                wanted = topic_centres[first_to, d] + weight * topic_centres[second_to, d]
+                taste[d] = (ONE - level) * taste[d] + level * wanted

@@ -71,8 +71,10 @@ def draw_traits(params, topic_centres, seed, state, scratch):
     spread = params.taste_noise / np.float32(np.sqrt(np.float32(dim)))
     taste, normals, weight = state.taste, scratch.noise, params.second_topic_weight
     for d in range(dim):
-        taste[d] = topic_centres[first, d] + weight * topic_centres[second, d] + spread * normals[d]
+        taste[d] = topic_centres[first, d] + weight * topic_centres[second, d]
     drift_taste(params, topic_centres, first, second, state)
+    for d in range(dim):
+        taste[d] += spread * normals[d]
     normalise(taste)
 
 

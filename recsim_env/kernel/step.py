@@ -174,7 +174,7 @@ def step_user(params, items, seed, state, slate, look_for_blanks, max_steps, out
     outcome.visit = state.visit
     outcome.terminated = state.ended
     outcome.truncated = max_steps > 0 and state.decisions >= max_steps and not state.ended
-    outcome.returned = False
+    outcome.visit_ended = state.ended
 
 
 @compiled(merge=True)
@@ -189,4 +189,4 @@ def skip_user(state, outcome):
     outcome.purchases = 0
     outcome.terminated = False
     outcome.truncated = False
-    outcome.returned = False
+    outcome.visit_ended = False

@@ -50,8 +50,8 @@ def return_user(params, seed, max_steps, state, outcome, scratch):
     Args:
         params: PARAMS record; seed: uint64; max_steps: int, the horizon; 0 for none.
         state: USER_STATE record of a visit that has ended; of a user who is back it becomes the next visit.
-        outcome: OUTCOME record, whose ``terminated`` (churn), ``truncated`` (the lifetime or the horizon ran
-            out) and ``returned`` are written; scratch: SCRATCH record.
+        outcome: OUTCOME record, whose ``terminated`` (churn) and ``truncated`` (the lifetime or the horizon
+            ran out) are written; scratch: SCRATCH record.
 
     Source: ours; a return time that satisfaction shortens as in KuaiSim's retention (Zhao et al. 2023), with
     a lognormal gap.
@@ -66,8 +66,7 @@ def return_user(params, seed, max_steps, state, outcome, scratch):
     in_time = state.hour + gap < state.arrival + params.lifetime_hours
     outcome.terminated = churned
     outcome.truncated = not churned and not in_time
-    outcome.returned = not churned and in_time
-    if outcome.returned:
+    if not churned and in_time:
         outcome.truncated = max_steps > 0 and state.decisions >= max_steps
         state.visit += 1
         state.hour += gap
