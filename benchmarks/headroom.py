@@ -162,8 +162,8 @@ def report(folder: TaskFolder, scenarios: Sequence[str]) -> dict[str, Any]:
     """Write `summary.json` from saved results, and return it.
 
     Its `rows` have scenario, policy, mean, lower, upper (reward per user), `minus_myopic` with the same
-    three, length (mean decisions per user), users and seconds; its `headroom` has scenario, mean, lower, upper of
-    planning / myopic - 1.
+    three, length (mean decisions per user), users and seconds; its `headroom` has scenario, mean, lower,
+    upper of planning / myopic - 1.
     """
     rows, gains = [], []
     for scenario in scenarios:

@@ -114,7 +114,8 @@ def draw_organic_history(params, items, state, scratch):
     """Fill the history with items that the user found without the platform's recommendations.
 
     Each is the one of highest utility to the user among ``organic_candidates`` drawn uniformly; it was
-    clicked, and liked and bought by the funnel. A cold user has none.
+    clicked, and liked and bought by the funnel. Where all of these arrive only later there is one item fewer.
+    A cold user has none.
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
@@ -130,21 +131,35 @@ def draw_organic_history(params, items, state, scratch):
         history_events[j] = NONE
     if uniform(words[1, visit_at]) < params.cold_share:
         return
+    per_item = 1 + (scratch.candidates.shape[0] + 3) // 4
     span = params.organic_max - params.organic_min + 1
     drawn = params.organic_min + uniform_index(words[2, visit_at], span)
     count = min(drawn, history_items.shape[0])
-    block = visit_at + 1
-    for j in range(count):
+    block = visit_at + 1 - per_item
+    start = history_items.shape[0] - count
+    placed = 0
+    for _ in range(count):
+        block += per_item
         item, item_match = find_organic_item(params, items, state, words, block + 1, scratch.candidates)
+        if items[item].born > state.hour:
+            continue
         events = CLICK
         liked = uniform(words[0, block]) < like_prob(params, items[item], item_match)
         if liked:
             events |= LIKE
         if uniform(words[1, block]) < purchase_prob(params, state, items[item], item_match, liked):
             events |= PURCHASE
-        history_items[history_items.shape[0] - count + j] = item
-        history_events[history_items.shape[0] - count + j] = events
-        block += 1 + (scratch.candidates.shape[0] + 3) // 4
+        history_items[start + placed] = item
+        history_events[start + placed] = events
+        placed += 1
+    missing = count - placed
+    if missing > 0:
+        for j in range(history_items.shape[0] - 1, start + missing - 1, -1):
+            history_items[j] = history_items[j - missing]
+            history_events[j] = history_events[j - missing]
+        for j in range(start, start + missing):
+            history_items[j] = params.num_items
+            history_events[j] = NONE
 
 
 @compiled(merge=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsim_env.arithmetic import HALF, exp, log, normal_quantile, normalise, sigmoid
+from recsim_env.arithmetic import HALF, ONE, exp, log, normal_quantile, normalise, sigmoid
 from recsim_env.compiling import compiled
 from recsim_env.kernel.drift import appeal_level
 from recsim_env.kernel.session import initial_patience
@@ -76,5 +76,5 @@ def return_user(params, seed, max_steps, state, outcome, scratch):
         satiation = state.satiation
         for c in range(satiation.shape[0]):
             satiation[c] *= recovered
-        start = params.satisfaction_initial
-        state.satisfaction = start + params.satisfaction_kept * (state.satisfaction - start)
+        kept = params.satisfaction_kept
+        state.satisfaction = kept * state.satisfaction + (ONE - kept) * params.satisfaction_initial
