@@ -150,7 +150,7 @@ def test_returns_of_rollouts_are_unbiased(world):
     oracle = PlanningOracle(world, 10, config)
     state = started(world, 1)
     forks = np.repeat(state, 4_000)
-    outlook, myopic = oracle._outlook(state, item_truth(world, state))
+    outlook, myopic = oracle._outlook(state, item_truth(world, state), None)
     rows = np.zeros(len(forks), np.int64)
     numbers = np.arange(len(forks))
     estimate = oracle._play(
