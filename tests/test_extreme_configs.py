@@ -10,7 +10,6 @@ from recsim_env import World
 from recsim_env.truth import item_truth, slate_truth
 from tests.small_worlds import MODELS, SHAPE_FIELDS, carry_on, fresh_states, small_config
 
-
 RUN = {"run": {"run_hours": 100.0}}
 COMPANIONS = {
     "returns": {"returns": {"lifetime_hours": 1e3}},
