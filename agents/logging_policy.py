@@ -64,12 +64,11 @@ class LoggingPolicy:
     Slates are drawn from p without replacement, slot by slot, so the recorded propensity of an ordered
     slate is exact: prod_k p(a_k) / (1 - sum_{j<k} p(a_j)).
 
-    In dated and two-stage worlds both parts of p are over the n items, or candidates, on offer: the softmax
-    over them, and epsilon / n. Slots for which nothing is left on offer take the smallest of the other
-    numbers.
+    In dated and two-stage worlds both parts of p are over the m items, or candidates, on offer: the softmax
+    over them, and epsilon / m. Slots for which nothing is left on offer are filled without chance.
 
     Since the utility is a topic's part plus an item's part, p factorises: draw a topic, then an item within
-    it by popularity. A decision costs O(C), not O(N); O(n) where not everything is on offer.
+    it by popularity. A decision costs O(C), not O(N); O(m) where not everything is on offer.
 
     Source: Ours.
 

@@ -127,9 +127,11 @@ class OfflineAgent(ABC):
                 comes from a two-stage world.
         """
         spec = spec_of_log(log, public_catalog) if spec is None else spec
-        if spec.num_candidates:
+        config = _config_of(log)
+        num_candidates = spec.num_candidates or (config.candidates.num_candidates if config else 0)
+        if num_candidates:
             raise ValueError(
-                f"log: comes from a two-stage world of {spec.num_candidates} candidates; "
+                f"log: comes from a two-stage world of {num_candidates} candidates; "
                 f"{type(self).__name__}.fit learns scores of all items against each other and supports only "
                 "worlds where every item can be chosen (candidates.num_candidates=0)"
             )
@@ -204,6 +206,12 @@ def _silent(step: int, total: int, metrics: Mapping[str, float]) -> None:
     """Report nothing."""
 
 
+def _config_of(log: EventLog) -> WorldConfig | None:
+    """The config of the world that made a log, if the log's provenance has it."""
+    text = log.provenance.get("config")
+    return None if text is None else WorldConfig.from_json(text)
+
+
 def spec_of_log(log: EventLog, public_catalog: PublicCatalog) -> ObservationSpec:
     """Sizes of the scenario that made a log.
 
@@ -227,9 +235,8 @@ def spec_of_log(log: EventLog, public_catalog: PublicCatalog) -> ObservationSpec
         )
     num_segments = int(log.segment.max(initial=0)) + 1
     num_candidates, returns, has_hour = 0, False, public_catalog.born is not None
-    text = log.provenance.get("config")
-    if text is not None:
-        config = WorldConfig.from_json(text)
+    config = _config_of(log)
+    if config is not None:
         num_segments = max(num_segments, config.population.num_segments)
         num_candidates = config.candidates.num_candidates
         returns, has_hour = config.returns.lifetime_hours > 0, config.run.run_hours > 0

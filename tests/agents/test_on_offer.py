@@ -243,6 +243,13 @@ def test_logs_of_two_stage_worlds_are_refused(name):
     world = small_world(1, **CANDIDATES)
     with pytest.raises(ValueError, match=r"log: comes from a two-stage world of 14 candidates; \w+\.fit"):
         learned(name, world)
+    log, catalog = logs(world), world.public_catalog
+    spec = dataclasses.replace(spec_of_log(log, catalog), num_candidates=0)
+    with pytest.raises(ValueError, match="log: comes from a two-stage world"):
+        LEARNERS[name]().fit(log, catalog, seed=0, spec=spec)
+    log = dataclasses.replace(logs(small_world(1)), provenance={})
+    with pytest.raises(ValueError, match="log: comes from a two-stage world of 7 candidates"):
+        LEARNERS[name]().fit(log, catalog, seed=0, spec=dataclasses.replace(spec, num_candidates=7))
 
 
 def test_dqn_does_not_learn_in_two_stage_worlds():
