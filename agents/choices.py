@@ -52,7 +52,7 @@ def saved_dates(dates: Dates | None) -> dict[str, Tensor]:
 class Choices:
     """The n choices of each user, numbered from 0, and which of them are on offer.
 
-    Users who have the same choices share a row of them.
+    Users who have the same choices share a row of them. In dated worlds those on offer come first.
 
     Attributes:
         items: [R, n] int64, the item of each choice; any where none is on offer.
@@ -94,7 +94,6 @@ class Choices:
         Returns:
             (slate [B, K] int64, its probability [B] float64).
         """
-        first = np.argsort(~self.available, axis=1, kind="stable")  # what is on offer, then the rest
         count = self.count
         rank = np.empty((len(count), num_slots), np.int64)
         propensity = np.ones(len(count))
@@ -105,7 +104,9 @@ class Choices:
                 drawn += earlier <= drawn
             rank[:, slot] = drawn
             propensity /= left
-        return first[self.row[:, None], rank], propensity
+        if self.numbered:  # the rank-th on offer, then the rest
+            rank = np.argsort(~self.available, axis=1, kind="stable")[self.row[:, None], rank]
+        return rank, propensity
 
     def action(self, slate: IntArray) -> IntArray:
         """Slates of choices, [B, K], as the environment's action, [B] or [B, K]."""
