@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 import torch
 
+from agents.choices import Choices, Dates, choices_in, saved_dates
 from agents.controls import distinct_draws
-from agents.sampling import FloatArray, IntArray, as_action, plackett_luce_log_prob
+from agents.sampling import (
+    FloatArray,
+    IntArray,
+    as_action,
+    offered_log_propensity,
+    plackett_luce_log_prob,
+    sample_slate,
+)
 from agents.spec import Observation, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision
@@ -25,8 +33,8 @@ class LoggingConfig:
     """Settings of the logging policy.
 
     Attributes:
-        epsilon: share of decisions drawn uniformly over all items, in (0, 1]; keeps every propensity above
-            epsilon / N.
+        epsilon: share of decisions drawn uniformly over all items on offer, in (0, 1]; keeps every
+            propensity above epsilon / N.
         temperature: of the softmax; above 0.
         popularity_weight: utility of one unit of log base popularity.
         topic_weight: utility of a topic that fills the whole visible history.
@@ -56,8 +64,11 @@ class LoggingPolicy:
     Slates are drawn from p without replacement, slot by slot, so the recorded propensity of an ordered
     slate is exact: prod_k p(a_k) / (1 - sum_{j<k} p(a_j)).
 
+    In dated and two-stage worlds both parts of p are over the m items, or candidates, on offer: the softmax
+    over them, and epsilon / m. Slots for which nothing is left on offer are filled without chance.
+
     Since the utility is a topic's part plus an item's part, p factorises: draw a topic, then an item within
-    it by popularity. A decision costs O(C), not O(N).
+    it by popularity. A decision costs O(C), not O(N); O(m) where not everything is on offer.
 
     Source: Ours.
 
@@ -75,7 +86,8 @@ class LoggingPolicy:
     ) -> None:
         log_popularity = np.log(np.asarray(catalog.base_popularity, dtype=np.float64))
         topic = np.array(catalog.topic, dtype=np.int64)
-        self._set(log_popularity, topic, int(catalog.num_topics), slate_size, config or LoggingConfig())
+        num_topics = int(catalog.num_topics)
+        self._set(log_popularity, topic, num_topics, slate_size, config or LoggingConfig(), Dates.of(catalog))
         self.fingerprint = catalog_fingerprint(catalog)
 
     def _set(
@@ -85,10 +97,11 @@ class LoggingPolicy:
         num_topics: int,
         slate_size: int,
         config: LoggingConfig,
+        dates: Dates | None,
     ) -> None:
         if not 1 <= slate_size <= len(topic):
             raise ValueError(f"slate_size: expected in [1, {len(topic)}], got {slate_size}")
-        self.config, self.slate_size = config, slate_size
+        self.config, self.slate_size, self.dates = config, slate_size, dates
         self.log_popularity, self.topic, self.num_topics = log_popularity, topic, num_topics
         weight = np.exp(
             config.popularity_weight * (log_popularity - log_popularity.max()) / config.temperature
@@ -99,8 +112,8 @@ class LoggingPolicy:
         self._by_topic = np.argsort(topic, kind="stable").astype(np.int64)
         self._cumulative = _cumulative_by_group(weight[self._by_topic], topic[self._by_topic])
 
-    def topic_prob(self, observation: Observation) -> FloatArray:
-        """[B, C] float64: probability of each topic under the softmax part."""
+    def _topic_share(self, observation: Observation) -> FloatArray:
+        """[B, C] float64: share of each topic in the visible history."""
         history = observation["history_items"]
         num_items = len(self.topic)
         if history.size and history.max() > num_items:
@@ -112,17 +125,50 @@ class LoggingPolicy:
         flat = column + (self.num_topics + 1) * np.arange(batch)[:, None]
         counts = np.bincount(flat.ravel(), minlength=batch * (self.num_topics + 1))
         counts = counts.reshape(batch, self.num_topics + 1)[:, :-1]
-        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+    def topic_prob(self, observation: Observation) -> FloatArray:
+        """[B, C] float64: probability of each topic under the softmax part, everything on offer."""
+        share = self._topic_share(observation)
         weight = self._topic_weight * np.exp(self.config.topic_weight / self.config.temperature * (share - 1))
         return weight / weight.sum(axis=1, keepdims=True)
 
+    def choices(self, observation: Observation) -> Choices | None:
+        """What each user can be shown; None when that is every item, always."""
+        return choices_in(observation, len(self.topic), self.dates, self.slate_size)
+
     def item_prob(self, observation: Observation) -> FloatArray:
-        """[B, N] float64: p of every item; rows sum to 1."""
+        """[B, n] float64: p of every choice, in plain worlds of every item.
+
+        Rows sum to 1, or to 0 where nothing is on offer.
+        """
+        choices = self.choices(observation)
+        if choices is not None:
+            return self._offered_prob(observation, choices)
         soft = self.topic_prob(observation)[:, self.topic] * self._within
         return (1 - self.config.epsilon) * soft + self.config.epsilon / len(self.topic)
 
+    def _offered_prob(self, observation: Observation, choices: Choices) -> FloatArray:
+        """`item_prob` restricted to what is on offer, 0 elsewhere."""
+        config, items = self.config, choices.items[choices.row]
+        of_topic = config.topic_weight / config.temperature * self._topic_share(observation)
+        of_item = config.popularity_weight / config.temperature * self.log_popularity
+        utility = np.take_along_axis(of_topic, self.topic[items], axis=1) + of_item[items]
+        available = choices.available[choices.row]
+        utility -= utility.max(axis=1, keepdims=True, where=available, initial=-np.inf)
+        soft = np.exp(utility, where=available, out=np.zeros_like(utility))
+        number = np.maximum(choices.count, 1)[:, None]
+        soft *= (1 - config.epsilon) / np.maximum(soft.sum(axis=1, keepdims=True), 1.0)
+        return soft + available * (config.epsilon / number)
+
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Draw a slate per row and state its propensity; see the class."""
+        choices = self.choices(observation)
+        if choices is not None:
+            with np.errstate(divide="ignore"):
+                log_prob = np.log(self._offered_prob(observation, choices))
+            slate = sample_slate(log_prob, self.slate_size, generator)
+            return Decision(choices.action(slate), np.exp(offered_log_propensity(slate, log_prob)))
         topic_prob = self.topic_prob(observation)
         batch, num_items = len(topic_prob), len(self.topic)
         cumulative_topic = np.cumsum(topic_prob, axis=1)
@@ -156,6 +202,7 @@ class LoggingPolicy:
         arrays = {
             "log_popularity": torch.from_numpy(self.log_popularity),
             "topic": torch.from_numpy(self.topic),
+            **saved_dates(self.dates),
         }
         save_agent(folder, "LoggingPolicy", card, arrays)
 
@@ -171,6 +218,7 @@ class LoggingPolicy:
             card["num_topics"],
             card["slate_size"],
             config,
+            Dates.from_arrays(arrays),
         )
         policy.fingerprint = card["catalog"]
         return policy

@@ -70,6 +70,30 @@ def plackett_luce_log_prob(shown_log_prob: FloatArray) -> FloatArray:
     return (shown_log_prob - np.log1p(-np.minimum(taken, 1.0 - 1e-12))).sum(axis=1)
 
 
+def offered_log_propensity(slate: IntArray, log_weight: FloatArray) -> FloatArray:
+    """The same for weights that need not sum to 1, -inf where an index is not on offer.
+
+    A slot for which nothing is left on offer is filled without chance: it leaves the probability alone. What
+    is left for a slot is added up from the last one backwards, so nothing cancels however little it is.
+
+    Args:
+        slate: [B, K] int64 from `sample_slate`.
+        log_weight: [B, n] float64, the weights that it was drawn by.
+
+    Returns:
+        [B] float64 <= 0.
+    """
+    shown = np.take_along_axis(log_weight, slate, axis=1)
+    others = log_weight.copy()
+    np.put_along_axis(others, slate, -np.inf, axis=1)
+    highest = others.max(axis=1, keepdims=True)
+    shift = np.where(np.isfinite(highest), highest, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = shift + np.log(np.exp(others - shift).sum(axis=1, keepdims=True))
+        left = np.logaddexp.accumulate(np.hstack([rest, shown[:, ::-1]]), axis=1)[:, :0:-1]
+        return np.where(np.isfinite(shown), shown - left, 0.0).sum(axis=1)
+
+
 def top_k(score: FloatArray, num_slots: int) -> IntArray:
     """The K highest-scoring indices per row, best first; ties go to the smaller index.
 
