@@ -31,7 +31,7 @@ FLOORS: list[list[str]] = [
     # many users
     ["world"],
     ["rollout", "truth"],
-    ["event_log", "metrics", "optimal"],
+    ["event_log", "metrics", "ope", "optimal"],
     ["replay"],
     # what a person looks at
     ["frames"],

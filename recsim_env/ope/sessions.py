@@ -1,0 +1,188 @@
+"""Whole sessions as a log holds them, what a model predicts for their steps, and their cumulative weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recsim_env.ope.checks import distributions, indices, number, numbers, probabilities
+from recsim_env.ope.decisions import support_of
+from recsim_env.ope.estimate import Support, mean_weight_warnings
+from recsim_env.ope.intervals import Terms
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedSessions:
+    """Sessions of a logging policy, and how probable the same actions are under a target policy.
+
+    What is estimated is the target policy's mean return of a session, sum_t discount^t r_t, up to its end,
+    whether the user left or a horizon cut it. Rows of a session follow one another in the order of time;
+    sessions are independent, and differ in length.
+
+    Attributes:
+        session: [n] ids of the session of each row; a lifetime of several visits is one session here.
+        reward: [n] float64.
+        logging_propensity: [n] float64 in (0, 1], probability of the logged action under the logging policy.
+        target_propensity: [n] float64 in [0, 1], of the same action under the target policy.
+        discount: in [0, 1].
+        unsupported: [n] float64 in [0, 1] or None, as in `LoggedDecisions`.
+
+    Raises:
+        ValueError: an array of another length, a value out of its range, no row at all, or a session whose
+            rows are apart.
+    """
+
+    session: ArrayLike
+    reward: NDArray[np.float64]
+    logging_propensity: NDArray[np.float64]
+    target_propensity: NDArray[np.float64]
+    discount: float = 1.0
+    unsupported: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        reward = numbers("reward", self.reward, None)
+        n = len(reward)
+        if n == 0:
+            raise ValueError("reward: expected at least one row, got none")
+        logging = probabilities("logging_propensity", self.logging_propensity, n, positive=True)
+        target = probabilities("target_propensity", self.target_propensity, n)
+        session = np.asarray(self.session)
+        if session.shape != (n,):
+            raise ValueError(f"session: expected shape [{n}], got {list(session.shape)}")
+        object.__setattr__(self, "session", session)
+        object.__setattr__(self, "reward", reward)
+        object.__setattr__(self, "logging_propensity", logging)
+        object.__setattr__(self, "target_propensity", target)
+        object.__setattr__(self, "discount", number("discount", self.discount, 0, 1))
+        if self.unsupported is not None:
+            object.__setattr__(self, "unsupported", probabilities("unsupported", self.unsupported, n))
+        ids = session[self.starts]
+        first = np.unique(ids, return_index=True)[1]
+        if len(first) < len(ids):
+            again = int(self.starts[np.setdiff1d(np.arange(len(ids)), first)[0]])
+            raise ValueError(
+                f"session[{again}]: expected the rows of a session to follow one another, got id "
+                f"{session[again]} once more"
+            )
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """[G] int64: the first row of each session."""
+        session = np.asarray(self.session)
+        return np.concatenate([[0], np.flatnonzero(session[1:] != session[:-1]) + 1]).astype(np.int64)
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """[G] int64: rows of each session."""
+        return np.diff(np.append(self.starts, len(self)))
+
+    @property
+    def num_sessions(self) -> int:
+        """G."""
+        return len(self.starts)
+
+    @cached_property
+    def step(self) -> NDArray[np.int64]:
+        """[n] int64: position of each row in its session, from 0."""
+        return np.arange(len(self)) - np.repeat(self.starts, self.lengths)
+
+    @cached_property
+    def discounts(self) -> NDArray[np.float64]:
+        """[n] float64: discount^t."""
+        return np.power(self.discount, self.step, dtype=np.float64)
+
+    @cached_property
+    def step_weight(self) -> NDArray[np.float64]:
+        """[n] float64 >= 0: importance weight of each decision by itself."""
+        return self.target_propensity / self.logging_propensity
+
+    def steps(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """For each step t: the sessions that reach it, and their rows."""
+        order = np.argsort(-self.lengths, kind="stable")
+        # How many sessions are longer than t, for each t.
+        longer = len(order) - np.cumsum(np.bincount(self.lengths))
+        for t, count in enumerate(longer[:-1]):
+            sessions = order[:count]
+            yield sessions, self.starts[sessions] + t
+
+    @cached_property
+    def cumulative_weight(self) -> NDArray[np.float64]:
+        """[n] float64: the product of the step weights of the session up to and including this row."""
+        weight = self.step_weight.copy()
+        for t, (_, rows) in enumerate(self.steps()):
+            if t:
+                weight[rows] *= weight[rows - 1]
+        return weight
+
+    @cached_property
+    def previous_weight(self) -> NDArray[np.float64]:
+        """[n] float64: the cumulative weight before this row's decision; 1 at the start of a session."""
+        weight = np.empty(len(self))
+        weight[1:] = self.cumulative_weight[:-1]
+        weight[self.starts] = 1.0
+        return weight
+
+    @cached_property
+    def session_weight(self) -> NDArray[np.float64]:
+        """[G] float64: the cumulative weight of the whole session."""
+        return self.cumulative_weight[self.starts + self.lengths - 1]
+
+    def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[G] float64: the sum of values [n] over each session."""
+        return np.add.reduceat(values, self.starts)
+
+    @cached_property
+    def support(self) -> Support:
+        """What these rows tell about the target policy's support, in situations that were logged."""
+        return support_of(self.logging_propensity, self.target_propensity, self.unsupported)
+
+    @cached_property
+    def step_weight_remarks(self) -> list[str]:
+        """What the mean weight of single decisions gives away, in plain language."""
+        return mean_weight_warnings(Terms(((self.total(self.step_weight), self.lengths.astype(np.float64)),)))
+
+    @cached_property
+    def weight_remarks(self) -> list[str]:
+        """The same for decisions and, if there is nothing to say about these, for whole sessions."""
+        return self.step_weight_remarks or mean_weight_warnings(
+            Terms(((self.session_weight, None),)), "importance weights of whole sessions"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedValues:
+    """What a model predicts for the n decisions of sessions: the target policy's return from there on.
+
+    Discounted back to that decision and up to the session's end; `fit_q` makes them.
+
+    Attributes:
+        logged: [n] float64, q(s_t, a_t): value of the logged action, then following the target policy.
+        target: [n] float64, v(s_t): the mean of q over the target policy's actions.
+    """
+
+    logged: NDArray[np.float64]
+    target: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        logged = numbers("logged", self.logged, None)
+        object.__setattr__(self, "logged", logged)
+        object.__setattr__(self, "target", numbers("target", self.target, len(logged)))
+
+    def __len__(self) -> int:
+        return len(self.logged)
+
+    @classmethod
+    def from_table(cls, q_hat: ArrayLike, action: ArrayLike, target_probs: ArrayLike) -> PredictedValues:
+        """From the predicted values of all N actions: q_hat and target_probs [n, N], action [n] int."""
+        table = numbers("q_hat", q_hat, None, None)
+        n, N = table.shape
+        target = distributions("target_probs", target_probs, n, N)
+        action = indices("action", action, N, n)
+        return cls(table[np.arange(n), action], np.einsum("na,na->n", target, table))
