@@ -93,12 +93,14 @@ def summarise_weights(weight: NDArray[np.float64]) -> WeightSummary:
     (2013), sec. 9.3. The share of the top 1% is ours.
     """
     n = len(weight)
-    total, squares = float(weight.sum()), float(weight @ weight)
     largest = float(weight.max())
-    if total == 0:
+    if largest == 0:
         return WeightSummary(0.0, largest, None)
+    # Relative to the largest, so that no square runs over or vanishes.
+    relative = weight / largest
+    total, squares = float(relative.sum()), float(relative @ relative)
     top = math.ceil(TOP_SHARE * n)
-    share = float(np.partition(weight, n - top)[n - top :].sum()) / total
+    share = float(np.partition(relative, n - top)[n - top :].sum()) / total
     return WeightSummary(total * total / squares, largest, min(1.0, share))
 
 
