@@ -56,7 +56,7 @@ def distributions(name: str, values: ArrayLike, *shape: int | None) -> NDArray[n
     """Probabilities that sum to 1 over the last axis, as `probabilities`."""
     array = probabilities(name, values, *shape)
     sums = array.sum(axis=-1)
-    offending(name, np.abs(sums - 1) > ROUNDING, sums, "probabilities that sum to 1, got their sum; it")
+    offending(name, np.abs(sums - 1) > ROUNDING, sums, "probabilities that sum to 1")
     return array
 
 

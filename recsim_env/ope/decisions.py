@@ -94,7 +94,7 @@ class LoggedDecisions:
     @cached_property
     def importance_weight(self) -> NDArray[np.float64]:
         """[n] float64 >= 0: target propensity over logging propensity of the logged action."""
-        return self.target_propensity / self.logging_propensity
+        return ratio_of(self.target_propensity, self.logging_propensity)
 
     @cached_property
     def support(self) -> Support:
@@ -105,6 +105,19 @@ class LoggedDecisions:
     def weight_remarks(self) -> list[str]:
         """What the mean of the importance weights gives away, in plain language."""
         return mean_weight_warnings(Terms(((self.units.total(self.importance_weight), self.units.size()),)))
+
+
+def ratio_of(target: NDArray[np.float64], logging: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Importance weights target / logging, of any shape.
+
+    Raises:
+        ValueError: a weight beyond the range of float64.
+    """
+    with np.errstate(over="ignore"):
+        weight = target / logging
+    if np.isinf(weight.max()):
+        offending("logging_propensity", np.isinf(weight), logging, "one that leaves target / logging finite")
+    return weight
 
 
 def support_of(

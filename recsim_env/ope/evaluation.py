@@ -106,7 +106,7 @@ def _available(
     kind = PredictedRewards if single else PredictedValues
     if predicted is not None and not isinstance(predicted, kind):
         raise ValueError(
-            f"predicted: expected {kind.__name__} for {type(log).__name__}, got {type(predicted)}"
+            f"predicted: expected {kind.__name__} for {type(log).__name__}, got {type(predicted).__name__}"
         )
     weighted, modelled = (DECISIONS, DECISIONS_PREDICTED) if single else (SESSIONS, SESSIONS_PREDICTED)
     runs = {name: _bound(estimator, log) for name, estimator in weighted.items()}

@@ -213,9 +213,7 @@ class BernsteinInterval:
         values = terms.ratios[0][0]
         found = float(np.ptp(values))
         if found > self.span:
-            raise ValueError(
-                f"span: expected at least the range of the units' terms, {found:g}, got {self.span:g}"
-            )
+            raise ValueError(f"span: expected at least the range of the terms, {found:g}, got {self.span:g}")
         G = terms.num_units
         if G < 2:
             return Bounds(math.nan, math.nan)

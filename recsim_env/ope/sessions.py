@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsim_env.ope.checks import distributions, indices, number, numbers, probabilities
-from recsim_env.ope.decisions import support_of
+from recsim_env.ope.checks import distributions, indices, number, numbers, offending, probabilities
+from recsim_env.ope.decisions import ratio_of, support_of
 from recsim_env.ope.estimate import Support, mean_weight_warnings
 from recsim_env.ope.intervals import Terms
 
@@ -101,7 +101,7 @@ class LoggedSessions:
     @cached_property
     def step_weight(self) -> NDArray[np.float64]:
         """[n] float64 >= 0: importance weight of each decision by itself."""
-        return self.target_propensity / self.logging_propensity
+        return ratio_of(self.target_propensity, self.logging_propensity)
 
     def steps(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """For each step t: the sessions that reach it, and their rows."""
@@ -114,11 +114,20 @@ class LoggedSessions:
 
     @cached_property
     def cumulative_weight(self) -> NDArray[np.float64]:
-        """[n] float64: the product of the step weights of the session up to and including this row."""
+        """[n] float64: the product of the step weights of the session up to and including this row.
+
+        Raises:
+            ValueError: a product beyond the range of float64.
+        """
         weight = self.step_weight.copy()
-        for t, (_, rows) in enumerate(self.steps()):
-            if t:
-                weight[rows] *= weight[rows - 1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            for t, (_, rows) in enumerate(self.steps()):
+                if t:
+                    weight[rows] *= weight[rows - 1]
+        wrong = ~np.isfinite(weight)
+        offending(
+            "cumulative_weight", wrong, weight, "a finite product of weights (shorter sessions, or fqe)"
+        )
         return weight
 
     @cached_property

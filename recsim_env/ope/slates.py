@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.ope.checks import numbers, probabilities
-from recsim_env.ope.decisions import support_of
+from recsim_env.ope.decisions import ratio_of, support_of
 from recsim_env.ope.estimate import Basis, Estimate, conclude, mean_weight_warnings
 from recsim_env.ope.intervals import NORMAL, Interval, Terms
 from recsim_env.ope.units import Units
@@ -103,7 +103,7 @@ class LoggedSlates:
         given: SlatePropensity | None = getattr(self, kind)
         if given is None:
             raise ValueError(f"slates.{kind}: expected the propensities that this estimator uses, got None")
-        return given.target / given.logging
+        return ratio_of(given.target, given.logging)
 
 
 def slate_ips(slates: LoggedSlates, *, interval: Interval = NORMAL) -> Estimate:

@@ -1,7 +1,7 @@
 """Golden values of off-policy estimators, made by the libraries that people compare with.
 
 Open Bandit Pipeline (obp) and SCOPE-RL pin libraries that conflict with ours and with one another, so each
-runs in an environment of its own, and this script imports nothing of the project. It made `ope_values.json` by
+runs in an environment of its own, and this script imports nothing of the project. `ope_values.json` comes of
 
     python3.10 -m venv obp && obp/bin/pip install obp==0.5.7 "matplotlib<3.7"
     obp/bin/python tests/golden/make_ope_values.py obp

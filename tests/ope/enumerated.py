@@ -62,7 +62,7 @@ NEXT[1] = [[0, 0, 0.5, 0.5], [0, 0, 1, 0]]
 NEXT[2] = [[0, 0, 0, 1], [0, 0, 0, 1]]
 REWARD = np.array([[1.0, 0.0], [0.3, 2.0], [-1.0, 4.0]])
 LOGGING_STEP = np.array([[0.5, 0.5], [0.75, 0.25], [0.25, 0.75]])
-TARGET_STEP = np.array([[0.2, 0.8], [0.4, 0.6], [0.9, 0.1]])
+TARGET_STEP = np.array([[0.2, 0.8], [0.6, 0.4], [0.5, 0.5]])
 
 
 def true_q(discount: float) -> np.ndarray:
