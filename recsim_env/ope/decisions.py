@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,17 +41,8 @@ class LoggedDecisions:
     unsupported: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        reward = numbers("reward", self.reward, None)
-        n = len(reward)
-        if n == 0:
-            raise ValueError("reward: expected at least one row, got none")
-        logging = probabilities("logging_propensity", self.logging_propensity, n, positive=True)
-        target = probabilities("target_propensity", self.target_propensity, n)
-        object.__setattr__(self, "reward", reward)
-        object.__setattr__(self, "logging_propensity", logging)
-        object.__setattr__(self, "target_propensity", target)
-        if self.unsupported is not None:
-            object.__setattr__(self, "unsupported", probabilities("unsupported", self.unsupported, n))
+        for name, column in checked_columns(self).items():
+            object.__setattr__(self, name, column)
         _ = self.units
 
     def __len__(self) -> int:
@@ -107,6 +99,26 @@ class LoggedDecisions:
         return mean_weight_warnings(Terms(((self.units.total(self.importance_weight), self.units.size()),)))
 
 
+def checked_columns(log: Any) -> dict[str, NDArray[np.float64]]:
+    """The columns that logs of decisions and of sessions share, by name, as float64 arrays of one length.
+
+    Raises:
+        ValueError: a column of another length, a value out of its range, or no row at all.
+    """
+    reward = numbers("reward", log.reward, None)
+    n = len(reward)
+    if n == 0:
+        raise ValueError("reward: expected at least one row, got none")
+    columns = {
+        "reward": reward,
+        "logging_propensity": probabilities("logging_propensity", log.logging_propensity, n, positive=True),
+        "target_propensity": probabilities("target_propensity", log.target_propensity, n),
+    }
+    if log.unsupported is not None:
+        columns["unsupported"] = probabilities("unsupported", log.unsupported, n)
+    return columns
+
+
 def ratio_of(target: NDArray[np.float64], logging: NDArray[np.float64]) -> NDArray[np.float64]:
     """Importance weights target / logging, of any shape.
 
@@ -147,14 +159,12 @@ def support_of(
 
 
 @dataclass(frozen=True, eq=False)
-class PredictedRewards:
-    """What a reward model predicts for n logged decisions.
-
-    It must not have been fitted on the same rows (fit on others, or across folds); see docs/ope.md.
+class Predictions:
+    """What a model predicts for n logged decisions: of what, say `PredictedRewards` and `PredictedValues`.
 
     Attributes:
-        logged: [n] float64, predicted reward of the logged action.
-        target: [n] float64, predicted reward of the target policy: the mean over its actions.
+        logged: [n] float64, of the logged action.
+        target: [n] float64, of the target policy: the mean over its actions.
     """
 
     logged: NDArray[np.float64]
@@ -169,11 +179,11 @@ class PredictedRewards:
         return len(self.logged)
 
     @classmethod
-    def from_table(cls, q_hat: ArrayLike, action: ArrayLike, target_probs: ArrayLike) -> PredictedRewards:
+    def from_table(cls, q_hat: ArrayLike, action: ArrayLike, target_probs: ArrayLike) -> Self:
         """From the predictions for all N actions.
 
         Args:
-            q_hat: [n, N] predicted reward of each action.
+            q_hat: [n, N], predicted for each action.
             action: [n] int in [0, N), the logged actions.
             target_probs: [n, N], each row sums to 1.
         """
@@ -182,3 +192,10 @@ class PredictedRewards:
         target = distributions("target_probs", target_probs, n, N)
         action = indices("action", action, N, n)
         return cls(table[np.arange(n), action], np.einsum("na,na->n", target, table))
+
+
+class PredictedRewards(Predictions):
+    """What a model predicts for n decisions by themselves: the reward.
+
+    The model must not have been fitted on the same rows (fit on others, or across folds); see docs/ope.md.
+    """

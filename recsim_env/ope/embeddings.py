@@ -31,7 +31,7 @@ def embedding_propensity(
         embedding_probs: [N, E] or [N, E, D], the distribution of each embedding dimension given the action;
             `one_hot` makes it from one category an item.
 
-    Source: Saito and Joachims (2022), sec. 3.1, the marginal distribution of embeddings.
+    Source: Saito and Joachims (2022), sec. 3, the marginal distribution of embeddings.
     """
     policy = distributions("probs", probs, None, None)
     n, N = policy.shape
@@ -86,7 +86,7 @@ def mips(
         target_embedding_propensity: [n] in [0, 1], the same under the target policy.
         interval: how to make it.
 
-    Source: Saito and Joachims (2022), eq. 3; its bias and variance are their theorems 3.5 and 3.6.
+    Source: Saito and Joachims (2022), sec. 3.
     """
     n = len(decisions)
     marginal = LoggedDecisions(

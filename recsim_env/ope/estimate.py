@@ -89,8 +89,8 @@ def summarise_weights(weight: NDArray[np.float64]) -> WeightSummary:
     Args:
         weight: [n] float64, >= 0, n >= 1.
 
-    Source: the effective sample size of Kish (1965), sec. 11.7; as a diagnostic of importance sampling, Owen
-    (2013), sec. 9.3. The share of the top 1% is ours.
+    Source: the effective sample size of Kish (1965); as a diagnostic of importance sampling, Owen (2013),
+    sec. 9.3. The share of the top 1% is ours.
     """
     n = len(weight)
     largest = float(weight.max())

@@ -111,8 +111,8 @@ def fqe(
         sessions, features_logged, features_target, ridge: as in `fit_q`.
         interval: how to make it, from the influences.
 
-    Source: Le, Voloshin and Yue (2019), eq. 6; the interval is that of a Z-estimator, van der Vaart (1998),
-    theorem 5.21, for which Hao et al. (2021), theorem 4.2.
+    Source: Le, Voloshin and Yue (2019), Algorithm 3; the interval is that of a Z-estimator, van der Vaart
+    (1998), theorem 5.21, as for FQE in Hao et al. (2021).
     """
     fitted = fit_q(sessions, features_logged, features_target, ridge=ridge)
     X = np.asarray(features_logged, dtype=np.float64)

@@ -142,7 +142,7 @@ class BootstrapInterval:
         generator: where the draws come from: G per resample.
         num_resamples: int >= 40.
 
-    Source: Efron (1979); the percentile interval of Efron and Tibshirani (1993), eq. 13.5.
+    Source: Efron (1979); the percentile interval of Efron and Tibshirani (1993), ch. 13.
     """
 
     generator: np.random.Generator

@@ -30,7 +30,7 @@ def marginal_is(
             from the start of a session. `state_ratio` times `sessions.step_weight` estimates it.
         interval: how to make it.
 
-    Source: Liu et al. (2018), eq. 5, for state-action pairs as in Uehara, Huang and Jiang (2020), sec. 2.
+    Source: Liu et al. (2018); for state-action pairs, Uehara, Huang and Jiang (2020).
     """
     ratio = _ratios("state_action_ratio", state_action_ratio, len(sessions))
     terms = Terms(((sessions.total(sessions.discounts * ratio * sessions.reward), None),))
@@ -66,8 +66,8 @@ def state_ratio(
         num_states: S.
         by_step: whether each step has ratios of its own.
 
-    Source: by step, Xie, Ma and Wang (2019), eq. 9 and 10; over all steps, Liu et al. (2018), theorem 1 with
-    indicator functions, without the limit of infinite sessions.
+    Source: by step, Xie, Ma and Wang (2019), sec. 3; over all steps, Liu et al. (2018), its fixed point with
+    indicators of states as test functions, for sessions that end.
     """
     states = indices("state", state, num_states, len(sessions))
     if by_step:

@@ -23,7 +23,7 @@ def mrdr_weight(decisions: LoggedDecisions) -> NDArray[np.float64]:
     when the target policy is deterministic and approximately otherwise. Any model with sample weights can be
     fitted with them. A row of logging propensity 1 adds no variance and counts 0.
 
-    Source: Farajtabar, Chow and Ghavamzadeh (2018), sec. 4, the objective for a deterministic policy.
+    Source: Farajtabar, Chow and Ghavamzadeh (2018), the bandit objective for a deterministic target policy.
     """
     logging = decisions.logging_propensity
     return decisions.target_propensity * np.maximum(0.0, 1 - logging) / (logging * logging)
@@ -75,8 +75,8 @@ def mrdr(
         ridge: as in `fit_linear`.
         interval: how to make it.
 
-    Source: Farajtabar, Chow and Ghavamzadeh (2018), sec. 4; cross-fitting as in Chernozhukov et al. (2018),
-    definition 3.1.
+    Source: Farajtabar, Chow and Ghavamzadeh (2018); cross-fitting as in Chernozhukov et al. (2018),
+    definition 3.2.
     """
     n = len(decisions)
     logged = numbers("features_logged", features_logged, n, None)

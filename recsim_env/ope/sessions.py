@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsim_env.ope.checks import distributions, indices, number, numbers, offending, probabilities
-from recsim_env.ope.decisions import ratio_of, support_of
+from recsim_env.ope.checks import number, offending
+from recsim_env.ope.decisions import Predictions, checked_columns, ratio_of, support_of
 from recsim_env.ope.estimate import Support, mean_weight_warnings
 from recsim_env.ope.intervals import Terms
 
@@ -44,22 +44,13 @@ class LoggedSessions:
     unsupported: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        reward = numbers("reward", self.reward, None)
-        n = len(reward)
-        if n == 0:
-            raise ValueError("reward: expected at least one row, got none")
-        logging = probabilities("logging_propensity", self.logging_propensity, n, positive=True)
-        target = probabilities("target_propensity", self.target_propensity, n)
-        session = np.asarray(self.session)
-        if session.shape != (n,):
-            raise ValueError(f"session: expected shape [{n}], got {list(session.shape)}")
-        object.__setattr__(self, "session", session)
-        object.__setattr__(self, "reward", reward)
-        object.__setattr__(self, "logging_propensity", logging)
-        object.__setattr__(self, "target_propensity", target)
+        for name, column in checked_columns(self).items():
+            object.__setattr__(self, name, column)
         object.__setattr__(self, "discount", number("discount", self.discount, 0, 1))
-        if self.unsupported is not None:
-            object.__setattr__(self, "unsupported", probabilities("unsupported", self.unsupported, n))
+        session = np.asarray(self.session)
+        if session.shape != (len(self),):
+            raise ValueError(f"session: expected shape [{len(self)}], got {list(session.shape)}")
+        object.__setattr__(self, "session", session)
         ids = session[self.starts]
         first = np.unique(ids, return_index=True)[1]
         if len(first) < len(ids):
@@ -165,33 +156,9 @@ class LoggedSessions:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class PredictedValues:
+class PredictedValues(Predictions):
     """What a model predicts for the n decisions of sessions: the target policy's return from there on.
 
-    Discounted back to that decision and up to the session's end; `fit_q` makes them.
-
-    Attributes:
-        logged: [n] float64, q(s_t, a_t): value of the logged action, then following the target policy.
-        target: [n] float64, v(s_t): the mean of q over the target policy's actions.
+    Discounted back to that decision and up to the session's end, q(s_t, a_t) of the logged action and v(s_t)
+    of the target policy; `fit_q` makes them.
     """
-
-    logged: NDArray[np.float64]
-    target: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        logged = numbers("logged", self.logged, None)
-        object.__setattr__(self, "logged", logged)
-        object.__setattr__(self, "target", numbers("target", self.target, len(logged)))
-
-    def __len__(self) -> int:
-        return len(self.logged)
-
-    @classmethod
-    def from_table(cls, q_hat: ArrayLike, action: ArrayLike, target_probs: ArrayLike) -> PredictedValues:
-        """From the predicted values of all N actions: q_hat and target_probs [n, N], action [n] int."""
-        table = numbers("q_hat", q_hat, None, None)
-        n, N = table.shape
-        target = distributions("target_probs", target_probs, n, N)
-        action = indices("action", action, N, n)
-        return cls(table[np.arange(n), action], np.einsum("na,na->n", target, table))

@@ -23,7 +23,7 @@ def ips(decisions: LoggedDecisions, *, interval: Interval = NORMAL) -> Estimate:
     Unbiased where the logging policy supports the target policy and propensities are right; the variance
     grows with the largest weights.
 
-    Source: Horvitz and Thompson (1952), eq. 8; for logged decisions Strehl et al. (2010), sec. 3.
+    Source: Horvitz and Thompson (1952); for logged decisions, Strehl et al. (2010).
     """
     weight = decisions.importance_weight
     terms = Terms((_mean(decisions, weight * decisions.reward),))
@@ -42,7 +42,7 @@ def clipped_ips(
         max_weight: M > 0; None: sqrt(n), with which the bias vanishes as the log grows.
         interval: how to make it; it does not count the bias.
 
-    Source: Ionides (2008), eq. 2, with its rate sqrt(n); Bottou et al. (2013), sec. 4.4.
+    Source: Ionides (2008), truncation at the rate sqrt(n); Bottou et al. (2013), sec. 4.4.
     """
     limit = default_max_weight(len(decisions)) if max_weight is None else max_weight
     limit = number("max_weight", limit, 0, open_low=True)
@@ -58,7 +58,7 @@ def snips(decisions: LoggedDecisions, *, interval: Interval = NORMAL) -> Estimat
     Consistent, with a bias of order 1/n; stays within the range of the rewards, and adding a constant to all
     rewards adds the same to the estimate. Missing support goes unnoticed in the value: mind the warnings.
 
-    Source: Swaminathan and Joachims (2015), eq. 10; Owen (2013), eq. 9.3, with the variance of eq. 9.8.
+    Source: Swaminathan and Joachims (2015); Owen (2013), sec. 9.2, with its delta-method variance.
     """
     weight = decisions.importance_weight
     terms = Terms((_weighted_mean(decisions, weight, decisions.reward),))
@@ -68,7 +68,7 @@ def snips(decisions: LoggedDecisions, *, interval: Interval = NORMAL) -> Estimat
 def dm(decisions: LoggedDecisions, predicted: PredictedRewards, *, interval: Interval = NORMAL) -> Estimate:
     """Direct method: mean(v). As right as the reward model, and the interval does not know how right that is.
 
-    Source: Beygelzimer and Langford (2009), sec. 3; named by Dudik, Langford and Li (2011), eq. 1.
+    Source: Dudik, Langford and Li (2011), sec. 2, by this name.
     """
     _check_rows(decisions, predicted)
     terms = Terms((_mean(decisions, predicted.target),))
@@ -81,7 +81,7 @@ def dr(decisions: LoggedDecisions, predicted: PredictedRewards, *, interval: Int
     Unbiased when the propensities are right, whatever the model predicts, and when the model is right,
     whatever the propensities are; the better the model, the less the weights add to the variance.
 
-    Source: Dudik, Langford and Li (2011), eq. 2; Robins, Rotnitzky and Zhao (1994).
+    Source: Dudik, Langford and Li (2011), eq. 1; Robins, Rotnitzky and Zhao (1994).
     """
     return _corrected("dr", decisions, predicted, decisions.importance_weight, interval)
 
@@ -89,7 +89,7 @@ def dr(decisions: LoggedDecisions, predicted: PredictedRewards, *, interval: Int
 def sndr(decisions: LoggedDecisions, predicted: PredictedRewards, *, interval: Interval = NORMAL) -> Estimate:
     """Self-normalised doubly robust: mean(v) + sum(w (r - q)) / sum(w).
 
-    Source: Robins and Rotnitzky (1995); Thomas and Brunskill (2016), eq. 7, for one step.
+    Source: Thomas and Brunskill (2016), the weighted doubly robust estimator, for one step.
     """
     _check_rows(decisions, predicted)
     weight = decisions.importance_weight
@@ -114,7 +114,7 @@ def switch_dr(
         max_weight: M >= 0; None: sqrt(n), as in `clipped_ips`.
         interval: how to make it; it does not count the bias.
 
-    Source: Wang, Agarwal and Dudik (2017), eq. 7, with DR in place of IPS (sec. 4).
+    Source: Wang, Agarwal and Dudik (2017), SWITCH with the doubly robust estimate below the threshold.
     """
     limit = default_max_weight(len(decisions)) if max_weight is None else max_weight
     limit = number("max_weight", limit, 0)
@@ -139,7 +139,7 @@ def dr_shrinkage(
         shrinkage: lambda >= 0; None: n, so that shrunk weights stay below sqrt(n) / 2.
         interval: how to make it; it does not count the bias.
 
-    Source: Su et al. (2020), eq. 6. The default for lambda is ours, after Ionides (2008).
+    Source: Su et al. (2020), optimistic shrinkage. The default for lambda is ours, after Ionides (2008).
     """
     limit = number("shrinkage", len(decisions) if shrinkage is None else shrinkage, 0)
     weight = decisions.importance_weight
@@ -152,7 +152,7 @@ def dr_shrinkage(
 
 
 def default_max_weight(num_rows: int) -> float:
-    """sqrt(n): the truncation whose bias and variance both vanish. Source: Ionides (2008), sec. 3."""
+    """sqrt(n): the truncation whose bias and variance both vanish. Source: Ionides (2008)."""
     return math.sqrt(num_rows)
 
 

@@ -124,7 +124,7 @@ def independent_ips(slates: LoggedSlates, *, interval: Interval = NORMAL) -> Est
     Unbiased when the reward at a position depends on the item there and the position only (the position-based
     model of users); of small variance.
 
-    Source: Li et al. (2018), sec. 4.2, the item-position model; McInerney et al. (2020), eq. 2.
+    Source: Li et al. (2018), the item-position model; McInerney et al. (2020), eq. 2.
     """
     weight = slates.weight("item")
     values = (weight * slates.weighted_reward).sum(axis=1)
@@ -137,7 +137,7 @@ def reward_interaction_ips(slates: LoggedSlates, *, interval: Interval = NORMAL)
     Unbiased when users read downwards: the reward at a position depends on the items there and above, not on
     those below (the cascade model is one such).
 
-    Source: McInerney et al. (2020), sec. 4, without their self-normalisation.
+    Source: McInerney et al. (2020), eq. 3 and 4.
     """
     weight = slates.weight("prefix")
     values = (weight * slates.weighted_reward).sum(axis=1)
@@ -159,7 +159,7 @@ def cascade_dr(
             above.
         interval: how to make it.
 
-    Source: Kiyohara et al. (2022), eq. 8.
+    Source: Kiyohara et al. (2022), sec. 3.1.
     """
     weight = slates.weight("prefix")
     n, K = slates.reward.shape

@@ -22,7 +22,7 @@ def trajectory_is(
     Unbiased under support; its variance grows exponentially with the length of sessions. Self-normalised:
     sum(w_last G) / sum(w_last) over sessions of return G, consistent and of less variance.
 
-    Source: Precup, Sutton and Singh (2000), eq. 2 and 3; weighted form, Thomas (2015), sec. 3.5.
+    Source: Precup, Sutton and Singh (2000), in both forms; Thomas (2015), ch. 3.
     """
     weight = sessions.session_weight
     values = weight * sessions.total(sessions.discounts * sessions.reward)
@@ -39,7 +39,8 @@ def per_decision_is(
     Self-normalised: at each step the weights are divided by their mean over all sessions; one that has ended
     keeps the weight it ended with, without which the long sessions would be counted too much.
 
-    Source: Precup, Sutton and Singh (2000), eq. 4; per step weighted form, Thomas (2015), sec. 3.7.
+    Source: Precup, Sutton and Singh (2000); weighted per step, the consistent form (CWPDIS) of Thomas (2015),
+    ch. 3.
     """
     values = sessions.cumulative_weight * sessions.reward
     if self_normalised:
@@ -62,7 +63,7 @@ def sequential_dr(
     predicts well. Self-normalised (weighted DR): w_t and w_{t-1} divided by their means, as in
     `per_decision_is`.
 
-    Source: Jiang and Li (2016), eq. 10, unrolled; Thomas and Brunskill (2016), eq. 6 and 7.
+    Source: Jiang and Li (2016), eq. 10, unrolled; Thomas and Brunskill (2016), DR and weighted DR.
     """
     if len(predicted) != len(sessions):
         raise ValueError(f"predicted: expected {len(sessions)} rows like sessions, got {len(predicted)}")
