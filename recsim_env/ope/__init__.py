@@ -11,7 +11,7 @@ from recsim_env.ope.estimate import Estimate
 from recsim_env.ope.evaluation import evaluate, format_table
 from recsim_env.ope.fitted_q import FittedQ, fit_q, fqe, tabular_features
 from recsim_env.ope.intervals import BernsteinInterval, BootstrapInterval, Interval, NormalInterval
-from recsim_env.ope.marginal import marginal_is, state_ratio
+from recsim_env.ope.marginal import marginal_is, state_ratio, tabular_marginal_is
 from recsim_env.ope.reward_model import fit_linear, mrdr, mrdr_weight
 from recsim_env.ope.sessions import LoggedSessions, PredictedValues
 from recsim_env.ope.single_step import clipped_ips, dm, dr, dr_shrinkage, ips, sndr, snips, switch_dr
@@ -65,5 +65,6 @@ __all__ = [
     "state_ratio",
     "switch_dr",
     "tabular_features",
+    "tabular_marginal_is",
     "trajectory_is",
 ]

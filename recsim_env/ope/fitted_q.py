@@ -67,9 +67,7 @@ def fit_q(
     V = numbers("features_target", features_target, n, d)
     ridge = number("ridge", ridge, 0)
     number("tolerance", tolerance, 0, open_low=True)
-    V_next = np.zeros_like(V)
-    V_next[:-1] = V[1:]
-    V_next[sessions.starts + sessions.lengths - 1] = 0.0
+    V_next = sessions.following(V)
     # Linearly dependent features, or those never seen, have the solution of least norm.
     solve = np.linalg.pinv(X.T @ X + ridge * np.eye(d), hermitian=True)
     from_reward = solve @ (X.T @ sessions.reward)
@@ -118,9 +116,7 @@ def fqe(
     X = np.asarray(features_logged, dtype=np.float64)
     V = np.asarray(features_target, dtype=np.float64)
     predicted = fitted.predicted
-    after = np.zeros(len(sessions))
-    after[:-1] = predicted.target[1:]
-    after[sessions.starts + sessions.lengths - 1] = 0.0
+    after = sessions.following(predicted.target)
     error = sessions.reward + sessions.discount * after - predicted.logged
     start = V[sessions.starts].mean(axis=0) @ fitted.inverse
     # The coefficients' part averages 0 over sessions but for the ridge's pull: it moves the spread alone.

@@ -22,7 +22,8 @@ def marginal_is(
     d_t is how much more often, in expectation per session, the target policy meets this state and takes this
     action (at this step, or over all steps) than the logging policy: no product over the history, so that the
     variance does not explode with the length of sessions. Unbiased with the true ratios when the state is
-    Markov. The interval takes the ratios as known; estimated ones add an error that it does not count.
+    Markov. The interval takes the ratios as known: for a table of states `tabular_marginal_is` estimates them
+    and counts their error.
 
     Args:
         sessions: the log.
@@ -75,6 +76,55 @@ def state_ratio(
     return _ratio_pooled(sessions, states, num_states)
 
 
+def tabular_marginal_is(
+    sessions: LoggedSessions,
+    state: ArrayLike,
+    num_states: int,
+    *,
+    by_step: bool = True,
+    interval: Interval = NORMAL,
+) -> Estimate:
+    """`marginal_is` with the ratios of `state_ratio`, and an interval that counts their error.
+
+    Unlike sequential DR it needs no model, and its weights are those of one step. The states must say
+    everything that matters: with the states of a table that do not, the estimate is biased.
+
+    influence = v(s_0) - value + sum_t discount^t ratio_t (rho_t (r_t + discount v(s_{t+1})) - v(s_t))
+
+    with v the values that the same tables imply: v(s) is the mean of rho (r + discount v(s')) over the rows
+    in s, at the same step or at any.
+
+    Args:
+        sessions, state, num_states, by_step: as in `state_ratio`.
+        interval: how to make it, from the influences.
+
+    Source: Xie, Ma and Wang (2019), sec. 3, for the estimate; the influence is the efficient one of Kallus
+    and Uehara (2020) for Markov decision processes, with the tables in place of its nuisances.
+    """
+    states = indices("state", state, num_states, len(sessions))
+    ratio = state_ratio(sessions, states, num_states, by_step=by_step)
+    if by_step:
+        value = _value_by_step(sessions, states, num_states)
+    else:
+        value = _value_pooled(sessions, states, num_states)
+    rho = sessions.step_weight
+    error = rho * (sessions.reward + sessions.discount * sessions.following(value)) - value
+    influence = value[sessions.starts] + sessions.total(sessions.discounts * ratio * error)
+    estimate = float((sessions.discounts * ratio * rho) @ sessions.reward) / sessions.num_sessions
+    # Both tables imply the same value, but where a ratio was held at 0; the interval is the estimate's.
+    terms = Terms(((influence - influence.mean() + estimate, None),), linearised=True)
+    return conclude(
+        "tabular_marginal_is",
+        terms,
+        interval,
+        num_rows=len(sessions),
+        support=sessions.support,
+        basis="weights",
+        weights=[ratio * rho],
+        remarks=sessions.step_weight_remarks,
+    )
+
+
 def _ratio_by_step(
     sessions: LoggedSessions, state: NDArray[np.int64], num_states: int
 ) -> NDArray[np.float64]:
@@ -82,28 +132,68 @@ def _ratio_by_step(
     for t, (_, rows) in enumerate(sessions.steps()):
         if t:
             carried = ratio[rows - 1] * sessions.step_weight[rows - 1]
-            count = np.bincount(state[rows], minlength=num_states)
-            total = np.bincount(state[rows], weights=carried, minlength=num_states)
-            ratio[rows] = (total / np.maximum(count, 1))[state[rows]]
+            ratio[rows] = _mean_by_state(carried, state[rows], num_states)
     return ratio
 
 
+def _value_by_step(
+    sessions: LoggedSessions, state: NDArray[np.int64], num_states: int
+) -> NDArray[np.float64]:
+    """[n] float64: v of each row's state at its step."""
+    value = np.zeros(len(sessions))
+    last = sessions.last
+    for _, rows in reversed(list(sessions.steps())):
+        going = rows[~last[rows]]
+        ahead = sessions.reward[rows]
+        ahead[~last[rows]] += sessions.discount * value[going + 1]
+        ahead *= sessions.step_weight[rows]
+        value[rows] = _mean_by_state(ahead, state[rows], num_states)
+    return value
+
+
+def _mean_by_state(
+    values: NDArray[np.float64], state: NDArray[np.int64], num_states: int
+) -> NDArray[np.float64]:
+    """Each row's mean of values over the rows of the same state."""
+    count = np.bincount(state, minlength=num_states)
+    total = np.bincount(state, weights=values, minlength=num_states)
+    return (total / np.maximum(count, 1))[state]
+
+
 def _ratio_pooled(sessions: LoggedSessions, state: NDArray[np.int64], num_states: int) -> NDArray[np.float64]:
+    seen, system = _pooled_system(sessions, state, num_states)
+    starts = np.bincount(state[sessions.starts], minlength=num_states)[seen].astype(np.float64)
+    solution = np.zeros(num_states)
+    solution[seen] = np.linalg.lstsq(system.T, starts, rcond=None)[0]
+    # Sampling error can push the ratio of a rare state below 0, where no ratio is.
+    return np.maximum(solution, 0.0)[state]
+
+
+def _value_pooled(sessions: LoggedSessions, state: NDArray[np.int64], num_states: int) -> NDArray[np.float64]:
+    """[n] float64: v of each row's state, the same at all steps."""
+    seen, system = _pooled_system(sessions, state, num_states)
+    weighted = sessions.discounts * sessions.step_weight * sessions.reward
+    rewards = np.bincount(state, weights=weighted, minlength=num_states)[seen]
+    solution = np.zeros(num_states)
+    solution[seen] = np.linalg.lstsq(system, rewards, rcond=None)[0]
+    return solution[state]
+
+
+def _pooled_system(
+    sessions: LoggedSessions, state: NDArray[np.int64], num_states: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The states that were seen, and diag(D) - discount M among them."""
     S = num_states
     visits = np.bincount(state, weights=sessions.discounts, minlength=S)
-    starts = np.bincount(state[sessions.starts], minlength=S).astype(np.float64)
-    before = np.flatnonzero(sessions.step > 0) - 1
+    before = np.flatnonzero(~sessions.last)
     flow = np.bincount(
         state[before] * S + state[before + 1],
         weights=sessions.discount * sessions.discounts[before] * sessions.step_weight[before],
         minlength=S * S,
     ).reshape(S, S)
-    seen = np.flatnonzero(visits)
-    system = np.diag(visits[seen]) - flow[np.ix_(seen, seen)].T
-    solution = np.zeros(S)
-    solution[seen] = np.linalg.lstsq(system, starts[seen], rcond=None)[0]
-    # Sampling error can push the ratio of a rare state below 0, where no ratio is.
-    return np.maximum(solution, 0.0)[state]
+    seen = np.flatnonzero(visits).astype(np.int64)
+    system = np.diag(visits[seen]) - flow[np.ix_(seen, seen)]
+    return seen, system.astype(np.float64, copy=False)
 
 
 def _ratios(name: str, values: ArrayLike, num_rows: int) -> NDArray[np.float64]:

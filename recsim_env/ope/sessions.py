@@ -134,6 +134,20 @@ class LoggedSessions:
         """[G] float64: the cumulative weight of the whole session."""
         return self.cumulative_weight[self.starts + self.lengths - 1]
 
+    @cached_property
+    def last(self) -> NDArray[np.bool_]:
+        """[n] bool: whether a row is the last of its session."""
+        last = np.zeros(len(self), dtype=bool)
+        last[self.starts + self.lengths - 1] = True
+        return last
+
+    def following(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n, ...] float64: the values of the next row of the session, 0 after its last."""
+        after = np.zeros_like(values)
+        after[:-1] = values[1:]
+        after[self.last] = 0.0
+        return after
+
     def total(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """[G] float64: the sum of values [n] over each session."""
         return np.add.reduceat(values, self.starts)

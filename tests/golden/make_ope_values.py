@@ -6,8 +6,8 @@ runs in an environment of its own, and this script imports nothing of the projec
     python3.10 -m venv obp && obp/bin/pip install obp==0.5.7 "matplotlib<3.7"
     obp/bin/python tests/golden/make_ope_values.py obp
 
-    python3.11 -m venv scope && scope/bin/pip install torch==2.13.0 "numpy<2" "scikit-learn<1.6" pandas seaborn
-    scope/bin/pip install gymnasium==1.0.0 tqdm structlog colorama h5py click dataclasses-json
+    python3.11 -m venv scope && scope/bin/pip install torch==2.13.0 "numpy<2" "scikit-learn<1.6"
+    scope/bin/pip install pandas seaborn gymnasium==1.0.0 tqdm structlog colorama h5py click dataclasses-json
     scope/bin/pip install "setuptools<66" wheel
     scope/bin/pip install --no-deps --no-build-isolation gym==0.26.2 gym-notices d3rlpy==2.8.1 \
         pytorch-revgrad==0.2.0 scope-rl==0.2.1

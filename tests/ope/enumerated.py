@@ -78,6 +78,15 @@ def true_return(discount: float) -> float:
     return float(TARGET_STEP[0] @ true_q(discount)[0])
 
 
+def true_ratio() -> np.ndarray:
+    """[state, action]: expected visits in a session under the target policy, over those under logging."""
+    visits = []
+    for policy in (TARGET_STEP, LOGGING_STEP):
+        flow = np.einsum("sa,sat->st", policy, NEXT)[:, :3]
+        visits.append(np.linalg.solve(np.eye(3) - flow.T, [1.0, 0, 0])[:, None] * policy)
+    return visits[0] / visits[1]
+
+
 @dataclass
 class SessionLog:
     """Sessions of the decision process, all that there are, each as often as its probability says."""

@@ -19,6 +19,7 @@ from tests.ope.enumerated import (
     BanditLog,
     SessionLog,
     true_q,
+    true_ratio,
     true_return,
 )
 
@@ -67,18 +68,21 @@ def test_single_step_intervals_hold_the_truth():
 
 
 def test_session_intervals_hold_the_truth():
-    """As above, over sessions of up to three steps; estimated ratios are left out, see docs/ope.md."""
+    """As above, over sessions of up to three steps."""
     luck = np.random.default_rng(12)
     hits: dict[str, int] = {}
+    ratio = true_ratio()
     for _ in range(NUM_LOGS):
         log = draw_sessions(luck, 400)
         sessions = log.sessions()
         rows = ope.evaluate(sessions, log.predicted(true_q(1.0) + 0.5))
         rows.append(ope.fqe(sessions, *log.features()))
+        rows.append(ope.marginal_is(sessions, ratio[log.state, log.action]))
+        rows.append(ope.tabular_marginal_is(sessions, log.state, 3))
         for row in rows:
             hits[row.estimator] = hits.get(row.estimator, 0) + (row.low <= true_return(1.0) <= row.high)
     assert {name: count for name, count in hits.items() if count not in COVERED} == {}
-    assert len(hits) == 7
+    assert len(hits) == 9
 
 
 def test_intervals_count_users_not_rows():

@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 
 from recsim_env import ope
 from tests.ope.enumerated import (
-    LOGGING_STEP,
-    NEXT,
     REWARD,
-    TARGET_STEP,
     session_log,
     true_q,
+    true_ratio,
     true_return,
 )
 
@@ -100,15 +98,8 @@ def test_one_step_sessions_are_single_decisions():
 
 
 def test_true_density_ratios_are_unbiased():
-    """Of state and action over all steps: expected visits under the target policy over the logged."""
     log = session_log()
-    visits = []
-    for policy in (TARGET_STEP, LOGGING_STEP):
-        flow = np.einsum("sa,sat->st", policy, NEXT)[:, :3]
-        start = np.array([1.0, 0, 0])
-        visits.append(np.linalg.solve(np.eye(3) - flow.T, start)[:, None] * policy)
-    ratio = (visits[0] / visits[1])[log.state, log.action]
-    row = ope.marginal_is(log.sessions(), ratio)
+    row = ope.marginal_is(log.sessions(), true_ratio()[log.state, log.action])
     assert row.value == pytest.approx(true_return(1.0), abs=1e-12)
     assert row.standard_error < ope.per_decision_is(log.sessions()).standard_error
 
@@ -121,6 +112,8 @@ def test_estimated_density_ratios_find_the_truth(by_step, discount):
     ratio = ope.state_ratio(sessions, log.state, 3, by_step=by_step)
     row = ope.marginal_is(sessions, ratio * sessions.step_weight)
     assert row.value == pytest.approx(true_return(discount), abs=1e-12)
+    table = ope.tabular_marginal_is(sessions, log.state, 3, by_step=by_step)
+    assert table.value == pytest.approx(row.value, abs=1e-12)
 
 
 def test_state_ratio_by_step_by_hand():
@@ -128,6 +121,15 @@ def test_state_ratio_by_step_by_hand():
     log = ope.LoggedSessions([1, 1, 2, 2], [0.0] * 4, [0.5] * 4, [1.0, 0.5, 0.25, 0.5])
     assert list(ope.state_ratio(log, [0, 1, 0, 1], 2)) == [1, 1.25, 1, 1.25]
     assert list(ope.state_ratio(log, [0, 1, 0, 1], 2, by_step=False)) == pytest.approx([1, 1.25, 1, 1.25])
+
+
+def test_tabular_marginal_is_of_one_step_by_hand():
+    """One state: the mean of weight times reward, 2, 1 and 0, and its standard error."""
+    log = ope.LoggedSessions([1, 2, 3], [1.0, 2.0, 4.0], [0.25, 0.5, 0.5], [0.5, 0.25, 0.0])
+    for by_step in (True, False):
+        row = ope.tabular_marginal_is(log, [0, 0, 0], 1, by_step=by_step)
+        assert row.value == pytest.approx(1.0)
+        assert row.standard_error == pytest.approx(np.sqrt(2 / 6))
 
 
 @pytest.mark.parametrize("discount", [1.0, 0.8])

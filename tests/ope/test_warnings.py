@@ -37,11 +37,12 @@ def test_a_deterministic_logging_policy_is_reported_by_every_estimator():
         *every_single_step(deterministic(0.25)),
         *ope.evaluate(sessions, values),
         ope.marginal_is(sessions, np.ones(N)),
+        ope.tabular_marginal_is(sessions, np.zeros(N, dtype=int), 1),
         ope.fqe(sessions, *features),
         *ope.evaluate(slates),
         ope.cascade_dr(slates, np.zeros((N, 1)), np.zeros((N, 1))),
     ]
-    assert len(rows) == 22
+    assert len(rows) == 23
     for row in rows:
         assert row.unsupported == 0.75, row.estimator
         assert row.warnings[0].startswith("no support: the logging policy was deterministic"), row.estimator
