@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.ope.checks import distributions, indices, numbers, offending, probabilities
 from recsim_env.ope.estimate import Support, mean_weight_warnings
-from recsim_env.ope.intervals import Terms
+from recsim_env.ope.intervals import Ratio, Terms
 from recsim_env.ope.units import Units
 
 
@@ -96,7 +96,11 @@ class LoggedDecisions:
     @cached_property
     def weight_remarks(self) -> list[str]:
         """What the mean of the importance weights gives away, in plain language."""
-        return mean_weight_warnings(Terms(((self.units.total(self.importance_weight), self.units.size()),)))
+        return mean_weight_warnings(self.terms((self.importance_weight, None)))
+
+    def terms(self, *ratios: Ratio) -> Terms:
+        """The terms of an estimate per unit, from ratios of means over rows, each [n]."""
+        return Terms(tuple(self.units.ratio(*ratio) for ratio in ratios))
 
 
 def checked_columns(log: Any) -> dict[str, NDArray[np.float64]]:

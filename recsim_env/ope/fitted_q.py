@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.ope.checks import indices, number, numbers
 from recsim_env.ope.estimate import Estimate, conclude
-from recsim_env.ope.intervals import NORMAL, Interval, Terms
+from recsim_env.ope.intervals import NORMAL, Interval
 from recsim_env.ope.sessions import LoggedSessions, PredictedValues
 
 
@@ -121,7 +121,7 @@ def fqe(
     start = V[sessions.starts].mean(axis=0) @ fitted.inverse
     # The coefficients' part averages 0 over sessions but for the ridge's pull: it moves the spread alone.
     moved = sessions.num_sessions * sessions.total((X @ start) * error)
-    terms = Terms(((predicted.target[sessions.starts] + moved - moved.mean(), None),), linearised=True)
+    terms = sessions.terms((predicted.target[sessions.starts] + moved - moved.mean(), None), linearised=True)
     return conclude(
         "fqe",
         terms,

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.ope.checks import indices, numbers, offending
 from recsim_env.ope.estimate import Estimate, conclude
-from recsim_env.ope.intervals import NORMAL, Interval, Terms
+from recsim_env.ope.intervals import NORMAL, Interval
 from recsim_env.ope.sessions import LoggedSessions
 
 
@@ -34,7 +34,7 @@ def marginal_is(
     Source: Liu et al. (2018); for state-action pairs, Uehara, Huang and Jiang (2020).
     """
     ratio = _ratios("state_action_ratio", state_action_ratio, len(sessions))
-    terms = Terms(((sessions.total(sessions.discounts * ratio * sessions.reward), None),))
+    terms = sessions.terms((sessions.total(sessions.discounts * ratio * sessions.reward), None))
     return conclude(
         "marginal_is",
         terms,
@@ -112,7 +112,7 @@ def tabular_marginal_is(
     influence = value[sessions.starts] + sessions.total(sessions.discounts * ratio * error)
     estimate = float((sessions.discounts * ratio * rho) @ sessions.reward) / sessions.num_sessions
     # Both tables imply the same value, but where a ratio was held at 0; the interval is the estimate's.
-    terms = Terms(((influence - influence.mean() + estimate, None),), linearised=True)
+    terms = sessions.terms((influence - influence.mean() + estimate, None), linearised=True)
     return conclude(
         "tabular_marginal_is",
         terms,

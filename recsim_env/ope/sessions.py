@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from recsim_env.ope.checks import number, offending
 from recsim_env.ope.decisions import Predictions, checked_columns, ratio_of, support_of
 from recsim_env.ope.estimate import Support, mean_weight_warnings
-from recsim_env.ope.intervals import Terms
+from recsim_env.ope.intervals import Ratio, Terms
+from recsim_env.ope.units import Units
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class LoggedSessions:
 
     What is estimated is the target policy's mean return of a session, sum_t discount^t r_t, up to its end,
     whether the user left or a horizon cut it. Rows of a session follow one another in the order of time;
-    sessions are independent, and differ in length.
+    sessions differ in length.
 
     Attributes:
         session: [n] ids of the session of each row; a lifetime of several visits is one session here.
@@ -29,11 +30,12 @@ class LoggedSessions:
         logging_propensity: [n] float64 in (0, 1], probability of the logged action under the logging policy.
         target_propensity: [n] float64 in [0, 1], of the same action under the target policy.
         discount: in [0, 1].
+        unit: [n] ids of users, whose sessions depend on one another; None when sessions are independent.
         unsupported: [n] float64 in [0, 1] or None, as in `LoggedDecisions`.
 
     Raises:
         ValueError: an array of another length, a value out of its range, no row at all, or a session whose
-            rows are apart.
+            rows are apart or belong to several units.
     """
 
     session: ArrayLike
@@ -41,6 +43,7 @@ class LoggedSessions:
     logging_propensity: NDArray[np.float64]
     target_propensity: NDArray[np.float64]
     discount: float = 1.0
+    unit: ArrayLike | None = None
     unsupported: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
@@ -60,6 +63,8 @@ class LoggedSessions:
                 f"{session[again]} once more"
             )
 
+        _ = self.units
+
     def __len__(self) -> int:
         return len(self.reward)
 
@@ -73,6 +78,20 @@ class LoggedSessions:
     def lengths(self) -> NDArray[np.int64]:
         """[G] int64: rows of each session."""
         return np.diff(np.append(self.starts, len(self)))
+
+    @cached_property
+    def units(self) -> Units:
+        """The independent units: sessions, or users with all their sessions."""
+        row = Units.of(self.unit, len(self)).code
+        if self.unit is None or row is None:
+            return Units(self.num_sessions, self.num_sessions)
+        code = row[self.starts]
+        offending("unit", row != np.repeat(code, self.lengths), np.asarray(self.unit), "one unit a session")
+        return Units.of(code, self.num_sessions)
+
+    def terms(self, *ratios: Ratio, linearised: bool = False) -> Terms:
+        """The terms of an estimate per unit, from ratios per session, each [G]."""
+        return Terms(tuple(self.units.ratio(*ratio) for ratio in ratios), linearised)
 
     @property
     def num_sessions(self) -> int:
@@ -160,13 +179,14 @@ class LoggedSessions:
     @cached_property
     def step_weight_remarks(self) -> list[str]:
         """What the mean weight of single decisions gives away, in plain language."""
-        return mean_weight_warnings(Terms(((self.total(self.step_weight), self.lengths.astype(np.float64)),)))
+        rows = self.lengths.astype(np.float64)
+        return mean_weight_warnings(self.terms((self.total(self.step_weight), rows)))
 
     @cached_property
     def weight_remarks(self) -> list[str]:
         """The same for decisions and, if there is nothing to say about these, for whole sessions."""
         return self.step_weight_remarks or mean_weight_warnings(
-            Terms(((self.session_weight, None),)), "importance weights of whole sessions"
+            self.terms((self.session_weight, None)), "importance weights of whole sessions"
         )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recsim_env.ope.checks import number
 from recsim_env.ope.decisions import LoggedDecisions, PredictedRewards
 from recsim_env.ope.estimate import Basis, Estimate, conclude
-from recsim_env.ope.intervals import NORMAL, Interval, Ratio, Terms
+from recsim_env.ope.intervals import NORMAL, Interval, Terms
 
 
 def ips(decisions: LoggedDecisions, *, interval: Interval = NORMAL) -> Estimate:
@@ -26,7 +26,7 @@ def ips(decisions: LoggedDecisions, *, interval: Interval = NORMAL) -> Estimate:
     Source: Horvitz and Thompson (1952); for logged decisions, Strehl et al. (2010).
     """
     weight = decisions.importance_weight
-    terms = Terms((_mean(decisions, weight * decisions.reward),))
+    terms = decisions.terms((weight * decisions.reward, None))
     return _conclude("ips", decisions, terms, weight, "weights", interval)
 
 
@@ -47,7 +47,7 @@ def clipped_ips(
     limit = default_max_weight(len(decisions)) if max_weight is None else max_weight
     limit = number("max_weight", limit, 0, open_low=True)
     weight = np.minimum(decisions.importance_weight, limit)
-    terms = Terms((_mean(decisions, weight * decisions.reward),))
+    terms = decisions.terms((weight * decisions.reward, None))
     cut = _changed(decisions.importance_weight > limit)
     return _conclude("clipped_ips", decisions, terms, weight, "weights", interval, cut)
 
@@ -61,7 +61,7 @@ def snips(decisions: LoggedDecisions, *, interval: Interval = NORMAL) -> Estimat
     Source: Swaminathan and Joachims (2015); Owen (2013), sec. 9.2, with its delta-method variance.
     """
     weight = decisions.importance_weight
-    terms = Terms((_weighted_mean(decisions, weight, decisions.reward),))
+    terms = decisions.terms((weight * decisions.reward, weight))
     return _conclude("snips", decisions, terms, weight, "weights", interval)
 
 
@@ -71,7 +71,7 @@ def dm(decisions: LoggedDecisions, predicted: PredictedRewards, *, interval: Int
     Source: Dudik, Langford and Li (2011), sec. 2, by this name.
     """
     _check_rows(decisions, predicted)
-    terms = Terms((_mean(decisions, predicted.target),))
+    terms = decisions.terms((predicted.target, None))
     return _conclude("dm", decisions, terms, None, "model", interval)
 
 
@@ -94,7 +94,7 @@ def sndr(decisions: LoggedDecisions, predicted: PredictedRewards, *, interval: I
     _check_rows(decisions, predicted)
     weight = decisions.importance_weight
     residual = decisions.reward - predicted.logged
-    terms = Terms((_mean(decisions, predicted.target), _weighted_mean(decisions, weight, residual)))
+    terms = decisions.terms((predicted.target, None), (weight * residual, weight))
     return _conclude("sndr", decisions, terms, weight, "both", interval)
 
 
@@ -156,19 +156,6 @@ def default_max_weight(num_rows: int) -> float:
     return math.sqrt(num_rows)
 
 
-def _mean(decisions: LoggedDecisions, values: NDArray[np.float64]) -> Ratio:
-    """The mean over rows, in terms of units: a ratio when units have several rows."""
-    units = decisions.units
-    return units.total(values), units.size()
-
-
-def _weighted_mean(
-    decisions: LoggedDecisions, weight: NDArray[np.float64], values: NDArray[np.float64]
-) -> Ratio:
-    units = decisions.units
-    return units.total(weight * values), units.total(weight)
-
-
 def _changed(changed: NDArray[np.bool_]) -> list[str]:
     """Say how many weights were cut, if any: that is where bias may come from."""
     count = int(np.count_nonzero(changed))
@@ -193,7 +180,7 @@ def _corrected(
     values = decisions.reward - predicted.logged
     values *= weight
     values += predicted.target
-    return _conclude(name, decisions, Terms((_mean(decisions, values),)), weight, "both", interval, remarks)
+    return _conclude(name, decisions, decisions.terms((values, None)), weight, "both", interval, remarks)
 
 
 def _conclude(

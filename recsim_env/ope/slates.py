@@ -180,15 +180,15 @@ def _conclude(
     interval: Interval,
 ) -> Estimate:
     """The estimate, with the figures of the position whose weights are least even."""
-    units, size = slates.units, slates.units.size()
+    units = slates.units
     propensity: SlatePropensity = getattr(slates, kind)
     n = len(slates)
     remarks: list[str] = []
     for weight in weights:
-        remarks = remarks or mean_weight_warnings(Terms(((units.total(weight), size),)))
+        remarks = remarks or mean_weight_warnings(Terms((units.ratio(weight, None),)))
     return conclude(
         name,
-        Terms(((units.total(values), size),)),
+        Terms((units.ratio(values, None),)),
         interval,
         num_rows=n,
         support=support_of(

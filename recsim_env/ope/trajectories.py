@@ -26,7 +26,7 @@ def trajectory_is(
     """
     weight = sessions.session_weight
     values = weight * sessions.total(sessions.discounts * sessions.reward)
-    terms = Terms(((values, weight if self_normalised else None),))
+    terms = sessions.terms((values, weight if self_normalised else None))
     return _conclude(_name("trajectory_is", self_normalised), sessions, terms, "weights", interval)
 
 
@@ -37,16 +37,17 @@ def per_decision_is(
 
     Unbiased under support: a reward is weighted by the decisions before it only, not by those after.
     Self-normalised: at each step the weights are divided by their mean over all sessions; one that has ended
-    keeps the weight it ended with, without which the long sessions would be counted too much.
+    keeps the weight it ended with, without which the long sessions would be counted too much. That takes 16
+    bytes for each session and step of the longest one.
 
     Source: Precup, Sutton and Singh (2000); weighted per step, the consistent form (CWPDIS) of Thomas (2015),
     ch. 3.
     """
     values = sessions.cumulative_weight * sessions.reward
     if self_normalised:
-        terms = Terms(tuple(_per_step(sessions, values)))
+        terms = sessions.terms(*_per_step(sessions, values))
     else:
-        terms = Terms(((sessions.total(sessions.discounts * values), None),))
+        terms = sessions.terms((sessions.total(sessions.discounts * values), None))
     return _conclude(_name("per_decision_is", self_normalised), sessions, terms, "weights", interval)
 
 
@@ -71,9 +72,9 @@ def sequential_dr(
     baseline = sessions.previous_weight * predicted.target
     if self_normalised:
         ratios = [*_per_step(sessions, corrections), *_per_step(sessions, baseline, before=True)]
-        terms = Terms(tuple(ratios))
+        terms = sessions.terms(*ratios)
     else:
-        terms = Terms(((sessions.total(sessions.discounts * (corrections + baseline)), None),))
+        terms = sessions.terms((sessions.total(sessions.discounts * (corrections + baseline)), None))
     return _conclude(_name("sequential_dr", self_normalised), sessions, terms, "both", interval)
 
 

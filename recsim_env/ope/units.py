@@ -46,6 +46,12 @@ class Units:
             return values
         return np.bincount(self.code, weights=values, minlength=self.num_units).astype(np.float64, copy=False)
 
+    def ratio(
+        self, top: NDArray[np.float64], bottom: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Numerator and denominator [G] of a ratio of means over rows; None: the mean of the numerator."""
+        return self.total(top), self.size() if bottom is None else self.total(bottom)
+
     def size(self) -> NDArray[np.float64] | None:
         """[G] float64: rows of each unit; None when it is 1 for all."""
         if self.code is None:

@@ -101,6 +101,10 @@ SLATES = ope.LoggedSlates([[1.0], [2.0]], prefix=ope.SlatePropensity([[0.5], [0.
             lambda: ope.LoggedSessions([1, 1, 1], R, HALF, HALF, discount=1.5),
             "discount: expected a number in [0, 1], got 1.5",
         ),
+        (
+            lambda: ope.LoggedSessions([1, 1, 2], R, HALF, HALF, unit=[7, 8, 8]),
+            "unit[1]: expected one unit a session, got 8",
+        ),
         (lambda: ope.LoggedSessions([1], R, HALF, HALF), "session: expected shape [3], got [1]"),
         (
             lambda: ope.trajectory_is(

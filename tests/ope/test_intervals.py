@@ -102,6 +102,32 @@ def test_intervals_count_users_not_rows():
     assert by_row < 350
 
 
+def test_sessions_of_one_user_are_one_unit():
+    """Every session twice over: with users as units the interval stays as wide as it was."""
+    log = draw_sessions(np.random.default_rng(16), 60)
+    once, n = log.sessions(), len(log.state)
+    twice = ope.LoggedSessions(
+        np.concatenate([log.session, 1_000 + log.session]),
+        *(np.tile(column, 2) for column in (once.reward, once.logging_propensity, once.target_propensity)),
+        unit=np.tile(log.session, 2),
+    )
+    predicted = log.predicted(MODEL[:, :2])
+    again = ope.PredictedValues(np.tile(predicted.logged, 2), np.tile(predicted.target, 2))
+    pairs = list(zip(ope.evaluate(once, predicted), ope.evaluate(twice, again), strict=True))
+    features = log.features()
+    pairs.append((ope.fqe(once, *features), ope.fqe(twice, *(np.tile(part, (2, 1)) for part in features))))
+    pairs.append(
+        (
+            ope.tabular_marginal_is(once, log.state, 3),
+            ope.tabular_marginal_is(twice, np.tile(log.state, 2), 3),
+        )
+    )
+    for before, after in pairs:
+        assert (after.num_rows, after.num_units) == (2 * n, 60)
+        assert after.value == pytest.approx(before.value)
+        assert after.standard_error == pytest.approx(before.standard_error)
+
+
 def test_empirical_bernstein_holds_the_truth_in_every_log():
     """Weights of at most 3.6 and rewards of at most 1; with 0.95 guaranteed it is far too wide to miss."""
     luck = np.random.default_rng(14)
