@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recsim_env.ope.checks import distributions, indices, numbers, offending, probabilities
+from recsim_env.ope.checks import ROUNDING, distributions, indices, numbers, offending, probabilities
 from recsim_env.ope.estimate import Support, mean_weight_warnings
 from recsim_env.ope.intervals import Ratio, Terms
 from recsim_env.ope.units import Units
@@ -154,7 +154,11 @@ def support_of(
     deterministic = bool(single.all())
     if unsupported is None and not single.any():
         return Support(None, None, False)
-    missing = np.where(single, np.maximum(0.0, 1 - target), 0.0) if unsupported is None else unsupported
+    if unsupported is None:
+        # A float32 propensity may miss 1 by its rounding.
+        missing = np.where(single & (1 - target > ROUNDING), 1 - target, 0.0)
+    else:
+        missing = unsupported
     share = float(missing.mean())
     first = int(np.argmax(missing > 0)) if share > 0 else None
     if unsupported is None and share == 0 and not deterministic:

@@ -37,8 +37,8 @@ class Estimate:
         largest_weight: the largest importance weight, as used. None as above.
         top_weight_share: the share of total weight in the 1% largest weights, rounded up to a whole one. None
             as above, or when all weights are 0.
-        unsupported: the share of the target policy's probability, in the logged situations, on actions
-            that the logging policy never takes; None when the log does not tell.
+        unsupported: the share of the target policy's probability, in the logged situations, on actions that
+            the logging policy never takes, as far as the log tells: at least so much; None when it does not.
         warnings: sentences in plain language; empty when nothing looked wrong.
     """
 
@@ -202,8 +202,9 @@ def conclude(
         warnings += dominance_warnings(summary, weights[least])
     if math.isnan(terms.value):
         warnings.append("undefined: no weight is left to divide by")
-    if terms.num_units < FEW_UNITS:
-        warnings.append(f"only {terms.num_units} independent units: an interval needs about {FEW_UNITS}")
+    if terms.num_units < interval.least_units:
+        count, least = terms.num_units, interval.least_units
+        warnings.append(f"only {count} independent units: this interval needs at least {least}")
     low, high = interval.bounds(terms)
     return Estimate(
         estimator,

@@ -14,6 +14,7 @@ from recsim_env.ope.checks import number
 
 Z_95 = 1.959963984540054
 CONFIDENCE = 0.95
+ENOUGH_UNITS = 30
 
 
 class Bounds(NamedTuple):
@@ -103,6 +104,11 @@ class Interval(Protocol):
         """How the interval was made, in a few words, for the result."""
         ...
 
+    @property
+    def least_units(self) -> int:
+        """Below how many units an estimate warns that the interval may not hold."""
+        ...
+
     def bounds(self, terms: Terms) -> Bounds:
         """The interval; NaN where it is undefined."""
         ...
@@ -121,6 +127,11 @@ class NormalInterval:
     def name(self) -> str:
         """See `Interval`."""
         return "normal over units"
+
+    @property
+    def least_units(self) -> int:
+        """30, the rule of thumb for a mean to be normal."""
+        return ENOUGH_UNITS
 
     def bounds(self, terms: Terms) -> Bounds:
         """See `Interval`."""
@@ -155,6 +166,11 @@ class BootstrapInterval:
     def name(self) -> str:
         """See `Interval`."""
         return f"bootstrap over units, {self.num_resamples} resamples"
+
+    @property
+    def least_units(self) -> int:
+        """30, as for `NormalInterval`: a bootstrap of few units is too narrow."""
+        return ENOUGH_UNITS
 
     def bounds(self, terms: Terms) -> Bounds:
         """See `Interval`."""
@@ -198,6 +214,11 @@ class BernsteinInterval:
     def name(self) -> str:
         """See `Interval`."""
         return f"empirical Bernstein over units, span {self.span:g}"
+
+    @property
+    def least_units(self) -> int:
+        """2: it holds for any number that has a variance."""
+        return 2
 
     def bounds(self, terms: Terms) -> Bounds:
         """See `Interval`.

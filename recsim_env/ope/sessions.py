@@ -62,7 +62,6 @@ class LoggedSessions:
                 f"session[{again}]: expected the rows of a session to follow one another, got id "
                 f"{session[again]} once more"
             )
-
         _ = self.units
 
     def __len__(self) -> int:
