@@ -91,6 +91,17 @@ def test_a_few_weights_that_dominate():
         assert "the effective sample size is 3.92 of 100" in warning
 
 
+def test_several_weights_that_dominate_together():
+    """Ten of 1,000 rows hold 60% of the weight, none of them more than 6%."""
+    weight = np.full(1_000, 0.4 * 1_000 / 990)
+    weight[:10] = 0.6 * 1_000 / 10
+    row = ope.ips(ope.LoggedDecisions(np.ones(1_000), np.full(1_000, 0.01), 0.01 * weight))
+    (warning,) = row.warnings
+    assert (
+        "a few weights dominate: the top 1% hold 60.0% of the total weight, the largest alone 6.0%" in warning
+    )
+
+
 def test_all_weights_zero():
     log = ope.LoggedDecisions(REWARD, np.full(N, 0.5), np.zeros(N))
     plain, normalised = ope.ips(log), ope.snips(log)
