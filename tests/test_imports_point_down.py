@@ -32,7 +32,7 @@ FLOORS: list[list[str]] = [
     ["world"],
     ["actions", "truth"],
     ["one_user", "rollout"],
-    ["event_log", "metrics", "optimal"],
+    ["event_log", "metrics", "ope", "optimal"],
     ["replay"],
     # what a person looks at
     ["frames"],
