@@ -44,7 +44,7 @@ def check_slates(
         wanted = f"({num_users}, {slate_size})" + (f" or ({num_users},)" if slate_size == 1 else "")
         raise ValueError(f"action: expected shape {wanted} for slates of {slate_size}, got {slates.shape}")
     slates = np.ascontiguousarray(slates.reshape(num_users, slate_size), np.int64)
-    fault = world.find_invalid(slates, allow_repeats, scratch, parallel)
+    fault = world.find_invalid(slates, allow_repeats, scratch, parallel, world.num_choices)
     if fault is not None:
         row, position = fault
         item = slates[row, position]

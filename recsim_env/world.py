@@ -283,18 +283,20 @@ class World:
         allow_repeats: bool = False,
         scratch: Records | None = None,
         parallel: bool | None = None,
+        num_choices: int | None = None,
     ) -> tuple[int, int] | None:
         """(row, position) of the first item outside [0, N) or, unless allowed, repeated; else None.
 
         Args:
-            slates: [B, K] int64; numbers of candidates, in [0, M), where there are such.
+            slates: [B, K] int64.
             allow_repeats: whether a slate may show an item twice.
             scratch: as for ``reset``.
             parallel: whether to use several threads; by default from ``PARALLEL_CHECK_FROM`` users on.
+            num_choices: in place of N.
         """
         scratch = self.empty_scratch() if scratch is None else scratch
         parallel = len(slates) >= PARALLEL_CHECK_FROM if parallel is None else parallel
-        num_choices = self.num_choices
+        num_choices = len(self.items) if num_choices is None else num_choices
         found: list[tuple[int, int]] = []
 
         def search(thread: int, start: int, stop: int) -> None:

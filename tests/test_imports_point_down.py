@@ -33,6 +33,7 @@ FLOORS: list[list[str]] = [
     ["actions", "truth"],
     ["one_user", "rollout"],
     ["event_log", "metrics", "ope", "optimal"],
+    ["scripted"],
     ["replay"],
     # what a person looks at
     ["frames"],
