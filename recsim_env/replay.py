@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recsim_env.actions import find_invalid
 from recsim_env.config import WorldConfig
 from recsim_env.event_log import COLUMNS, EventLog, sorted_columns
 from recsim_env.policy import Policy
@@ -248,7 +249,7 @@ def _check_script(world: World, log: EventLog, script: Any) -> NDArray[np.int64]
             f"row of the log, got shape {slates.shape} of {slates.dtype}"
         )
     slates = np.ascontiguousarray(slates, np.int64)
-    fault = world.find_invalid(slates)
+    fault = find_invalid(world, slates)
     if fault is not None:
         row, position = fault
         raise ValueError(
