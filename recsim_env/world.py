@@ -222,8 +222,8 @@ class World:
         Args:
             seed: as given to ``reset``.
             states: [B] USER_STATE, changed in place unless idle.
-            slates: [B, K] int64, items in [0, N); not checked here, see ``actions.find_invalid``. What is not on
-                offer at this hour shows nothing.
+            slates: [B, K] int64, items in [0, N); not checked here, see ``actions.find_invalid``. What is
+                not on offer at this hour shows nothing.
             idle: [B] bool; none by default. Idle users keep their state, and their outcome is zero.
             starts: visits to start in rows that are idle, in ascending order of the rows; none by default.
             blank_repeats: whether to look for repeats of an item within a slate, which show nothing.
