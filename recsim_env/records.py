@@ -189,7 +189,8 @@ def pack_params(config: WorldConfig) -> Records:
     """PARAMS: the config as [1] record, each field under its own name; reals float32, whole numbers int64.
 
     ``examination`` [K] holds e_k = (k + 1)^-gamma, ``num_items`` is N, ``model`` the code of the choice
-    model. ``num_changes`` counts the changes of drift; change_<field> [MAX_CHANGES] holds each field of them.
+    model. ``changing`` says that there is a run; ``num_changes`` counts the changes of drift, and
+    change_<field> [MAX_CHANGES] holds each field of them.
     """
     values: dict[str, Any] = {}
     for section in _kernel_sections(config):
@@ -200,6 +201,7 @@ def pack_params(config: WorldConfig) -> Records:
     values["model"] = int(ChoiceModel[values["model"].upper()])
     values["num_items"] = config.catalog.num_items
     values["num_changes"] = len(config.drift)
+    values["changing"] = int(config.run.run_hours > 0)
     formats = [(name, "<i8" if isinstance(value, int) else "<f4") for name, value in values.items()]
     columns = {spec.name: spec.metadata.get("type", int) for spec in dataclasses.fields(Change)}
     arrays = [

@@ -218,6 +218,8 @@ def configs(
         changes["drift"] = draw(st.lists(st.builds(Change.from_dict, changes_of_drift()), max_size=3))
     else:
         changes["run"]["run_hours"] = changes["catalog"]["shelf_hours"] = 0.0
+    if not changes["catalog"].get("shelf_hours"):
+        changes["choice"]["freshness_weight"] = 0.0
     return config.replace(**changes)
 
 

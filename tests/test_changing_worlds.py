@@ -174,6 +174,7 @@ class TestConfig:
         [
             ({"drift": [Change()]}, r"run\.run_hours: expected above 0 beside drift, got 0"),
             ({"catalog": {"shelf_hours": 3.0}}, r"run_hours: expected above 0 beside catalog\.shelf_hours"),
+            ({"choice": {"freshness_weight": 1.0}}, r"shelf_hours: expected above 0 beside choice.freshness"),
             ({"run": RUN, "drift": [Change()] * 9}, "drift: expected at most 8 changes"),
             ({"run": RUN, "drift": Change()}, "drift: expected at most 8 changes"),
             ({"run": RUN, "drift": [{"kind": "suden"}]}, "did you mean 'sudden'"),

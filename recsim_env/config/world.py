@@ -75,6 +75,10 @@ class WorldConfig(Section):
         if self.run.run_hours == 0 and (self.drift or self.catalog.shelf_hours):
             name = "drift" if self.drift else "catalog.shelf_hours"
             raise ValueError(f"WorldConfig.run.run_hours: expected above 0 beside {name}, got 0")
+        if self.choice.freshness_weight and not self.catalog.shelf_hours:
+            raise ValueError(
+                "WorldConfig.catalog.shelf_hours: expected above 0 beside choice.freshness_weight, got 0"
+            )
 
     def _check_sizes(self) -> None:
         items, offered = self.catalog.num_items, self.candidates.num_candidates

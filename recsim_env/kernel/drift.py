@@ -1,8 +1,8 @@
-"""How the world changes with the hour: levels of its changes, and what they do to taste and appeal."""
+"""What the hour does to a world with a run: which items are there, and how taste and utility have changed."""
 
 import numpy as np
 
-from recsim_env.arithmetic import ONE, ZERO
+from recsim_env.arithmetic import ONE, ZERO, exp
 from recsim_env.compiling import compiled
 from recsim_env.config import ChangeKind
 
@@ -10,6 +10,31 @@ SUDDEN = int(ChangeKind.SUDDEN)
 GRADUAL = int(ChangeKind.GRADUAL)
 TWO = np.float32(2)
 THREE = np.float32(3)
+LOG_2 = np.float32(np.log(2))
+
+
+@compiled
+def on_offer(state, item):
+    """Whether an item is there at the hour of this visit."""
+    hour = np.floor(state.hour)
+    return item.born <= hour and hour < item.gone
+
+
+@compiled
+def utility_change(params, state, item):
+    """What the hour adds to the utility of an item, beside ``utility``.
+
+    L (g'_a - g_a) + phi 2^(-age / half-life), with g' the appeal that drift leads to, L how far it has come,
+    and the age of the item in hours since it arrived.
+
+    Args:
+        params: PARAMS record; state: USER_STATE record; item: ITEM record.
+
+    Source: ours.
+    """
+    age = max(np.float32(state.hour) - item.born, ZERO)
+    freshness = params.freshness_weight * exp(-age * LOG_2 / params.freshness_half_life)
+    return state.appeal_shift * (item.later_appeal - item.appeal) + freshness
 
 
 @compiled

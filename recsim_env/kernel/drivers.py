@@ -5,12 +5,14 @@ Each works on the rows start .. stop - 1, so that threads share a batch; bits do
 
 import numpy as np
 
+from recsim_env.arithmetic import ZERO
 from recsim_env.compiling import compiled, prefetch
 from recsim_env.kernel.affinity import match, outside_utility, utility
+from recsim_env.kernel.drift import on_offer, utility_change
 from recsim_env.kernel.funnel import like_prob, marginal_purchase_prob
 from recsim_env.kernel.observation import write_observation
 from recsim_env.kernel.reset import reset_user
-from recsim_env.kernel.step import evolve, face_slate, on_offer, skip_user, step_user
+from recsim_env.kernel.step import evolve, face_slate, skip_user, step_user
 from recsim_env.kernel.truth import slate_expected_reward, value_of_click
 from recsim_env.kernel.visits import return_user
 from recsim_env.streams import fill_words, uniform_index
@@ -244,8 +246,10 @@ def item_truth_users(params, items, states, truth, start, stop):
         for n in range(len(items)):
             item = items[n]
             item_match = match(state.interest, item)
-            wanted = utility(params[0], state, item, item_match, outside)
-            truth.utility[i, n] = wanted if on_offer(state, item) else -INFINITY
+            truth.utility[i, n] = utility(params[0], state, item, item_match, outside)
+            if params[0].changing:
+                truth.utility[i, n] += utility_change(params[0], state, item)
+                truth.utility[i, n] -= ZERO if on_offer(state, item) else INFINITY
             truth.value_of_click[i, n] = value_of_click(params[0], state, item, item_match)
 
 
@@ -258,6 +262,8 @@ def pool_truth_users(params, items, states, pools, truth, start, stop):
         for m in range(pool.shape[0]):
             item = items[np.uint64(pool[m])]
             item_match = match(state.interest, item)
-            wanted = utility(params[0], state, item, item_match, outside)
-            truth.utility[i, m] = wanted if on_offer(state, item) else -INFINITY
+            truth.utility[i, m] = utility(params[0], state, item, item_match, outside)
+            if params[0].changing:
+                truth.utility[i, m] += utility_change(params[0], state, item)
+                truth.utility[i, m] -= ZERO if on_offer(state, item) else INFINITY
             truth.value_of_click[i, m] = value_of_click(params[0], state, item, item_match)

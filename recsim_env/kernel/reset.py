@@ -5,7 +5,7 @@ import numpy as np
 from recsim_env.arithmetic import ZERO, normal_quantile, normalise
 from recsim_env.compiling import compiled, prefetch
 from recsim_env.kernel.affinity import match, outside_utility, utility
-from recsim_env.kernel.drift import drift_taste
+from recsim_env.kernel.drift import drift_taste, utility_change
 from recsim_env.kernel.funnel import like_prob, purchase_prob
 from recsim_env.kernel.visits import begin_visit
 from recsim_env.records import NO_EVENT, Event
@@ -101,7 +101,9 @@ def find_organic_item(params, items, state, words, block, candidates):
         item = items[candidate]
         item_match = match(state.interest, item)
         item_utility = utility(params, state, item, item_match, outside)
-        item_utility -= UNBORN if item.born > state.hour else ZERO
+        if params.changing:
+            item_utility += utility_change(params, state, item)
+            item_utility -= UNBORN if item.born > state.hour else ZERO
         better = item_utility > best_utility
         best = candidate if better else best
         best_match = item_match if better else best_match
@@ -141,7 +143,7 @@ def draw_organic_history(params, items, state, scratch):
     for _ in range(count):
         block += per_item
         item, item_match = find_organic_item(params, items, state, words, block + 1, scratch.candidates)
-        if items[item].born > state.hour:
+        if params.changing and items[item].born > state.hour:
             continue
         events = CLICK
         liked = uniform(words[0, block]) < like_prob(params, items[item], item_match)

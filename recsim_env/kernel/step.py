@@ -6,6 +6,7 @@ from recsim_env.arithmetic import ZERO
 from recsim_env.compiling import compiled
 from recsim_env.kernel.affinity import match, outside_utility, utility
 from recsim_env.kernel.choice import choose
+from recsim_env.kernel.drift import on_offer, utility_change
 from recsim_env.kernel.funnel import like_prob, purchase_prob
 from recsim_env.kernel.observation import remember
 from recsim_env.kernel.preferences import boredom, drift_interest, satiate, satisfy
@@ -18,13 +19,6 @@ NONE = np.uint8(NO_EVENT)
 CLICK = np.uint8(Event.CLICK)
 LIKE = np.uint8(Event.LIKE)
 PURCHASE = np.uint8(Event.PURCHASE)
-
-
-@compiled
-def on_offer(state, item):
-    """Whether an item is there at the hour of this visit."""
-    hour = np.floor(state.hour)
-    return item.born <= hour and hour < item.gone
 
 
 @compiled(merge=True)
@@ -46,6 +40,9 @@ def face_slate(params, items, state, slate, look_for_blanks, scratch):
         item_match = match(state.interest, item)
         scratch.match[k] = item_match
         scratch.utility[k] = utility(params, state, item, item_match, outside)
+    if params.changing:
+        for k in range(slate.shape[0]):
+            scratch.utility[k] += utility_change(params, state, items[np.uint64(slate[k])])
     if look_for_blanks:
         for k in range(slate.shape[0]):
             blank = not on_offer(state, items[np.uint64(slate[k])])
