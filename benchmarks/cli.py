@@ -263,7 +263,7 @@ def facts(
             metavar="NAME",
         ),
     ] = "logging",
-    users: Annotated[int, typer.Option(help="Users per scenario, one session each.", min=1)] = 20_000,
+    users: Annotated[int, typer.Option(help="Users per scenario, one episode each.", min=1)] = 20_000,
     seed: Annotated[
         int,
         typer.Option(

@@ -77,7 +77,7 @@ def simulated_facts(
     Args:
         name: of the scenario.
         policy: one of `REFERENCES`.
-        num_users: one session each.
+        num_users: one episode each.
         seed: of the users' luck, and of the policy's own draws.
         popularity_clicks: see `FactSheet`.
         report: called with the fraction done.

@@ -87,7 +87,7 @@ def notes(rows: Sequence[Mapping[str, Any]]) -> str:
     simulated = next((row for row in rows if row["policy"] is not None), None)
     if simulated is not None:
         lines.append(
-            f"Simulated: {simulated['users']:,} users per scenario, one session each, served by the "
+            f"Simulated: {simulated['users']:,} users per scenario, one episode each, served by the "
             f"{simulated['policy']} policy, seed {simulated['seed']}."
         )
     for row in rows:

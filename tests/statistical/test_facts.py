@@ -62,6 +62,7 @@ RANGES = {
     "click_per_impression": (0.02, 0.04),
     "click_gini": (0.4, 0.55),
     "position_exponent": (0.4, 0.7),
+    "return_gap_p50": (4.0, 12.0),
 }
 
 
@@ -75,6 +76,7 @@ def test_the_calibrated_storefront_shows_the_facts_that_it_is_made_for():
         name: value for name, value in measured.items() if not RANGES[name][0] <= value <= RANGES[name][1]
     }
     assert outside == {}
+    assert 4 < facts["return_gap_p75"].value / facts["return_gap_p25"].value < 15
     going_on = [facts[f"continue_{depth}"] for depth in (1, 2, 5, 10)]
     for sooner, later in itertools.pairwise(going_on):
         assert sooner.high < later.low, "the probability of going on rises with depth"
