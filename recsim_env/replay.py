@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.config import WorldConfig
-from recsim_env.event_log import COLUMNS, EventLog, sorted_columns
+from recsim_env.event_log import EventLog, sorted_columns
 from recsim_env.policy import Decision, Observation, Policy
 from recsim_env.records import Event, Records
 from recsim_env.rollout import DEFAULT_BATCH, Impressions, check_user_ids, check_whole, rollout
@@ -126,7 +126,7 @@ def replay(
     """
     origin = _check_origin(log)
     world = _world_of(origin, log.provenance.get("user_model", {}), world)
-    logged = log if users is None else _rows_of(log, _logged_rows(log, check_user_ids(users)))
+    logged = log if users is None else log.select(_logged_rows(log, check_user_ids(users)))
     sessions = _sessions(logged)
     script = None if callable(getattr(policy_or_slates, "act", None)) else policy_or_slates
     policy: Any = policy_or_slates
@@ -148,7 +148,7 @@ def replay(
             )
 
     provenance = {**log.provenance, "replay_of": log.policy, "policy_seed": policy_seed}
-    replayed = EventLog(**sorted_columns(served()), policy=policy.name, provenance=provenance)
+    replayed = EventLog.from_columns(sorted_columns(served()), policy.name, provenance)
     if script is not None:
         replayed = _cut(replayed, np.diff(np.append(sessions, len(logged))))
     _check_starts(logged, sessions, replayed)
@@ -252,11 +252,6 @@ def _logged_rows(log: EventLog, users: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(log.user_id, users))
 
 
-def _rows_of(log: EventLog, rows: NDArray[np.int64]) -> EventLog:
-    columns = {name: getattr(log, name)[rows] for name in COLUMNS}
-    return EventLog(**columns, policy=log.policy, provenance=log.provenance)
-
-
 def _sessions(log: EventLog) -> NDArray[np.int64]:
     """The first row of every session; its rows must be its steps 0, 1, 2, ..."""
     key = np.stack([log.user_id, log.visit])
@@ -295,7 +290,7 @@ def _cut(log: EventLog, lengths: NDArray[np.int64]) -> EventLog:
     sessions = _sessions(log)
     limit = np.repeat(lengths, np.diff(np.append(sessions, len(log))))
     log.truncated[(log.step == limit - 1) & ~log.terminated] = True
-    return _rows_of(log, np.flatnonzero(log.step < limit))
+    return log.select(np.flatnonzero(log.step < limit))
 
 
 def _check_starts(logged: EventLog, sessions: NDArray[np.int64], replayed: EventLog) -> None:
