@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.sampling import IntArray, as_action
+from agents.sampling import FloatArray, IntArray, as_action
 from agents.spec import Observation
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision, World, WorldConfig
@@ -27,7 +27,7 @@ class RandomPolicy:
         slate_size: K <= N.
     """
 
-    name: ClassVar[str] = "random"
+    name: str = "random"
     needs_state: ClassVar[bool] = False
 
     def __init__(self, num_items: int, slate_size: int = 1) -> None:
@@ -44,6 +44,14 @@ class RandomPolicy:
         )
         log_propensity = -np.log(np.arange(self.num_items, self.num_items - self.slate_size, -1)).sum()
         return Decision(as_action(slate), np.full(batch, np.exp(log_propensity)))
+
+    def item_prob(self, observation: Observation) -> FloatArray:
+        """[B, N] float64: 1/N each."""
+        return np.full((len(observation["segment"]), self.num_items), 1 / self.num_items)
+
+    def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
+        """[B, K] float64: 1 / (N - k), probability of every item of these slates given those above it."""
+        return np.broadcast_to(1 / (self.num_items - np.arange(slate.shape[1])), slate.shape)
 
     def save(self, folder: str | Path) -> None:
         """Write the policy to a folder."""

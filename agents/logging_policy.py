@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 
 from agents.controls import distinct_draws
-from agents.sampling import FloatArray, IntArray, as_action, plackett_luce_log_prob
+from agents.sampling import (
+    FloatArray,
+    IntArray,
+    as_action,
+    conditional_prob,
+    plackett_luce_log_prob,
+    sample_slate,
+)
 from agents.spec import Observation, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision
@@ -20,13 +28,19 @@ if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
 
 
+LARGEST_EXPONENT = 600.0
+"""Beyond some 700, exp leaves what float64 holds."""
+ROW_CELLS = 2**22
+"""Probabilities in memory at a time where a decision needs them all."""
+
+
 @dataclass(frozen=True)
 class LoggingConfig:
     """Settings of the logging policy.
 
     Attributes:
-        epsilon: share of decisions drawn uniformly over all items, in (0, 1]; keeps every propensity above
-            epsilon / N.
+        epsilon: share of decisions drawn uniformly over all items, in [0, 1]; keeps every propensity above
+            epsilon / N. At 0 the policy is a softmax: it can draw everything, but some of it hardly ever.
         temperature: of the softmax; above 0.
         popularity_weight: utility of one unit of log base popularity.
         topic_weight: utility of a topic that fills the whole visible history.
@@ -41,8 +55,8 @@ class LoggingConfig:
         for name, value in asdict(self).items():
             if not math.isfinite(value):
                 raise ValueError(f"{name}: expected a finite number, got {value}")
-        if not 0.0 < self.epsilon <= 1.0:
-            raise ValueError(f"epsilon: expected in (0, 1], got {self.epsilon}")
+        if not 0.0 <= self.epsilon <= 1.0:
+            raise ValueError(f"epsilon: expected in [0, 1], got {self.epsilon}")
         if self.temperature <= 0.0:
             raise ValueError(f"temperature: expected above 0, got {self.temperature}")
 
@@ -57,7 +71,8 @@ class LoggingPolicy:
     slate is exact: prod_k p(a_k) / (1 - sum_{j<k} p(a_j)).
 
     Since the utility is a topic's part plus an item's part, p factorises: draw a topic, then an item within
-    it by popularity. A decision costs O(C), not O(N).
+    it by popularity. A decision costs O(C), not O(N); only slates without exploration (epsilon 0) cost O(N),
+    since what a peaked softmax leaves for the next position must be summed up item by item.
 
     Source: Ours.
 
@@ -67,7 +82,7 @@ class LoggingPolicy:
         config: see LoggingConfig.
     """
 
-    name: ClassVar[str] = "logging"
+    name: str = "logging"
     needs_state: ClassVar[bool] = False
 
     def __init__(
@@ -90,6 +105,12 @@ class LoggingPolicy:
             raise ValueError(f"slate_size: expected in [1, {len(topic)}], got {slate_size}")
         self.config, self.slate_size = config, slate_size
         self.log_popularity, self.topic, self.num_topics = log_popularity, topic, num_topics
+        spread = abs(config.popularity_weight) * np.ptp(log_popularity) + abs(config.topic_weight)
+        if spread > LARGEST_EXPONENT * config.temperature:
+            raise ValueError(
+                f"temperature: expected at least {spread / LARGEST_EXPONENT:.3g} for utilities that "
+                f"differ by up to {spread:.3g}, got {config.temperature}; EpsilonGreedy is the limit at 0"
+            )
         weight = np.exp(
             config.popularity_weight * (log_popularity - log_popularity.max()) / config.temperature
         )
@@ -121,8 +142,30 @@ class LoggingPolicy:
         soft = self.topic_prob(observation)[:, self.topic] * self._within
         return (1 - self.config.epsilon) * soft + self.config.epsilon / len(self.topic)
 
+    def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
+        """[B, K] float64: probability of every item of these slates given those above it."""
+        if self.config.epsilon == 0 and slate.shape[1] > 1:
+            parts = self._by_rows(
+                observation, lambda seen, rows: conditional_prob(self.item_prob(seen), slate[rows])
+            )
+            return np.concatenate([np.empty((0, slate.shape[1])), *parts])
+        prob = self._shown_prob(self.topic_prob(observation), slate)
+        return prob / (1 - (np.cumsum(prob, axis=1) - prob))
+
+    def _shown_prob(self, topic_prob: FloatArray, slate: IntArray) -> FloatArray:
+        soft = np.take_along_axis(topic_prob, self.topic[slate], axis=1) * self._within[slate]
+        return (1 - self.config.epsilon) * soft + self.config.epsilon / len(self.topic)
+
+    def _by_rows(self, observation: Observation, function: Callable[[Observation, slice], Any]) -> list[Any]:
+        """The results of a function of some rows of the observation, few enough to hold their [b, N]."""
+        size, count = max(1, ROW_CELLS // len(self.topic)), len(observation["history_items"])
+        parts = [slice(start, start + size) for start in range(0, count, size)]
+        return [function({key: column[rows] for key, column in observation.items()}, rows) for rows in parts]
+
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Draw a slate per row and state its propensity; see the class."""
+        if self.config.epsilon == 0 and self.slate_size > 1:
+            return self._act_softly(observation, generator)
         topic_prob = self.topic_prob(observation)
         batch, num_items = len(topic_prob), len(self.topic)
         cumulative_topic = np.cumsum(topic_prob, axis=1)
@@ -137,9 +180,17 @@ class LoggingPolicy:
             return np.where(explore, uniform, self._by_topic[place])
 
         slate = distinct_draws(draw, batch, self.slate_size)
-        soft = np.take_along_axis(topic_prob, self.topic[slate], axis=1) * self._within[slate]
-        prob = (1 - self.config.epsilon) * soft + self.config.epsilon / num_items
+        prob = self._shown_prob(topic_prob, slate)
         return Decision(as_action(slate), np.exp(plackett_luce_log_prob(np.log(prob))))
+
+    def _act_softly(self, observation: Observation, generator: np.random.Generator) -> Decision:
+        def draw(seen: Observation, rows: slice) -> tuple[IntArray, FloatArray]:
+            prob = self.item_prob(seen)
+            slate = sample_slate(np.log(prob), self.slate_size, generator)
+            return slate, conditional_prob(prob, slate).prod(axis=1)
+
+        slates, propensities = zip(*self._by_rows(observation, draw), strict=True)
+        return Decision(np.concatenate(slates), np.concatenate(propensities))
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
         """Raise ValueError when `public_catalog` is not the one that the policy was made with."""

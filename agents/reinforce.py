@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.batches import LogTensors, gather, minibatches
-from agents.encoders import ItemScorer, SequenceEncoder
+from agents.encoders import ItemScorer, SequenceEncoder, to_tensors
 from agents.losses import (
     DEFAULT_WEIGHT_CAP,
     importance_weights,
@@ -26,8 +26,16 @@ from agents.losses import (
     softmax_entropy,
 )
 from agents.offline import REPORT_EVERY, OfflineAgent, Progress, TrainingConfig
-from agents.sampling import as_action, sample_slate, slate_log_propensity, top_k
-from agents.spec import ObservationSpec
+from agents.sampling import (
+    FloatArray,
+    IntArray,
+    as_action,
+    conditional_prob,
+    sample_slate,
+    slate_log_propensity,
+    top_k,
+)
+from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -186,3 +194,19 @@ class Reinforce(OfflineAgent):
             return Decision(as_action(top_k(log_prob, self.spec.slate_size)), np.ones(len(log_prob)))
         slate = sample_slate(log_prob, self.spec.slate_size, generator)
         return Decision(as_action(slate), np.exp(slate_log_propensity(slate, log_prob)))
+
+    def item_prob(self, observation: Observation) -> FloatArray:
+        """[B, N] float64: probability of every item at position 0."""
+        self.spec.check(observation)
+        with torch.inference_mode():
+            logits, _ = self._policy()(to_tensors(observation))
+        prob: FloatArray = torch.softmax(logits.double(), dim=1).numpy()
+        if self.config.acting == "greedy":
+            prob = (np.arange(prob.shape[1]) == np.argmax(prob, axis=1)[:, None]).astype(np.float64)
+        return prob
+
+    def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
+        """[B, K] float64: probability of every item of these slates given those above it."""
+        if self.config.acting == "greedy":
+            return np.ones(slate.shape)
+        return conditional_prob(self.item_prob(observation), slate)

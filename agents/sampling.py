@@ -70,6 +70,28 @@ def plackett_luce_log_prob(shown_log_prob: FloatArray) -> FloatArray:
     return (shown_log_prob - np.log1p(-np.minimum(taken, 1.0 - 1e-12))).sum(axis=1)
 
 
+def conditional_prob(prob: FloatArray, slate: IntArray) -> FloatArray:
+    """Probability of each item of an ordered slate given those above it: p(a_k) / (1 - sum_{j<k} p(a_j)).
+
+    What is left over is summed up from the items that are left, so that it stays exact when the items above
+    have nearly all of the mass.
+
+    Args:
+        prob: [B, N] float64, rows sum to 1.
+        slate: [B, K] int64, distinct items per row.
+
+    Returns:
+        [B, K] float64; the product of a row is the propensity of the slate.
+
+    Source: Plackett (1975), "The analysis of permutations".
+    """
+    shown = np.take_along_axis(prob, slate, axis=1)
+    rest = prob.copy()
+    np.put_along_axis(rest, slate, 0.0, axis=1)
+    left = rest.sum(axis=1, keepdims=True) + np.cumsum(shown[:, ::-1], axis=1)[:, ::-1]
+    return shown / left
+
+
 def top_k(score: FloatArray, num_slots: int) -> IntArray:
     """The K highest-scoring indices per row, best first; ties go to the smaller index.
 

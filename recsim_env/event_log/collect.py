@@ -138,7 +138,7 @@ def sorted_columns(batches: Iterable[Impressions]) -> dict[str, np.ndarray]:
 
 
 def columns_of(batch: Impressions) -> dict[str, np.ndarray]:
-    """The log's columns of one batch, in its compact dtypes; observations beside the core under their keys."""
+    """The log's columns of one batch in their compact dtypes, further observations under their keys."""
     seen: Mapping[str, Any] = batch.observation
     columns = {name: getattr(batch, name) for name in OUTCOMES}
     columns |= {name: seen[name] for name in OBSERVATION_KEYS}

@@ -28,7 +28,7 @@ COLUMNS: dict[str, tuple[type, str]] = {
     "segment": (np.int32, ""),
     "session_step": (np.int32, ""),
 }
-"""Core column -> (dtype, second axis): K positions, H interactions of history, or "" for one value a decision."""
+"""Core column -> (dtype, second axis): K positions, H interactions of history, or "" for one value."""
 
 OPTIONAL_COLUMNS: dict[str, tuple[type, str]] = {
     "item_propensity": (np.float64, "K"),
@@ -119,7 +119,8 @@ def check_together(columns: dict[str, np.ndarray]) -> None:
     if falls is not None:
         found = [tuple(int(columns[name][row]) for name in names) for row in (falls, falls + 1)]
         raise ValueError(
-            f"rows {falls} and {falls + 1}: ({', '.join(names)}) must increase, got {found[0]} then {found[1]}"
+            f"rows {falls} and {falls + 1}: ({', '.join(names)}) must increase, "
+            f"got {found[0]} then {found[1]}"
         )
 
 

@@ -143,7 +143,7 @@ class EventLog:
     def from_columns(
         cls, columns: Mapping[str, np.ndarray], policy: str, provenance: dict[str, Any] | None = None
     ) -> Self:
-        """A log of columns by name: those of the schema, and observations beside the core under their keys."""
+        """A log of columns by name: those of the schema, and further observations under their keys."""
         known = {name: column for name, column in columns.items() if name in COLUMNS}
         optional = {name: column for name, column in columns.items() if name in OPTIONAL_COLUMNS}
         extra = {
@@ -181,7 +181,7 @@ class EventLog:
         return cls.from_columns(joined, logs[0].policy, dict(logs[0].provenance))
 
     def observation(self, rows: np.ndarray | slice = slice(None)) -> dict[str, np.ndarray]:
-        """What the policy saw at these decisions, in the environment's keys, integers as int64: [b, ...] each.
+        """What the policy saw at these decisions: [b, ...] under the environment's keys, integers as int64.
 
         Raises:
             MissingColumnError: the log lacks one of the core keys.

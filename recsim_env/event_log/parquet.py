@@ -88,7 +88,9 @@ def read_table(
     if absent:
         raise ValueError(f"path: {path} lacks the columns {absent}")
     known = {*expected, *OPTIONAL_COLUMNS}
-    columns = {name: _from_arrow(path, name, table.column(name)) for name in table.column_names if name in known}
+    columns = {
+        name: _from_arrow(path, name, table.column(name)) for name in table.column_names if name in known
+    }
     return header, columns
 
 
@@ -117,7 +119,9 @@ def _to_arrow(column: np.ndarray) -> pa.Array:
 
 def _from_arrow(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
-        raise ValueError(f"path: {path}: column {name} has empty values; a log has a column whole or not at all")
+        raise ValueError(
+            f"path: {path}: column {name} has empty values; a log has a column whole or not at all"
+        )
     if not pa.types.is_fixed_size_list(column.type):
         return column.to_numpy()
     flat = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]

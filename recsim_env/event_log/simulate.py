@@ -1,9 +1,9 @@
-"""Logs of any length on disk: constant memory, whole partitions or none, the same bytes after any interruption."""
+"""Logs of any length on disk: in constant memory, whole partitions or none, the same bytes if cut."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
@@ -195,7 +195,7 @@ def _with_probabilities(columns: Columns, policy: Any, every_item: bool) -> Iter
         yield {**{name: column[part] for name, column in columns.items()}, **added}
 
 
-def _ahead(calls: Iterable[Callable[[], Columns]]) -> Iterator[Columns]:
+def _ahead(calls: Iterable[Callable[[], Columns]]) -> Generator[Columns, None, None]:
     """The results of calls, each made in another thread while the one before it is used."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="recsim_env.simulate")
     try:
