@@ -78,19 +78,18 @@ def read_table(
         raise FileNotFoundError(f"path: {path} is not a file")
     try:
         table = pq.read_table(path if source is None else source, page_checksum_verification=True)
+        names, metadata = table.column_names, table.schema.metadata or {}
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(
             f"path: {path} is not a readable Parquet file: another format, cut or damaged ({error})"
         ) from error
-    header = _read_header(path, table.schema.metadata or {})
+    header = _read_header(path, metadata)
     expected = [name for name in COLUMNS if name not in header["missing"]] + header["extra_observation"]
-    absent = [name for name in expected if name not in table.column_names]
+    absent = [name for name in expected if name not in names]
     if absent:
         raise ValueError(f"path: {path} lacks the columns {absent}")
     known = {*expected, *OPTIONAL_COLUMNS}
-    columns = {
-        name: _from_arrow(path, name, table.column(name)) for name in table.column_names if name in known
-    }
+    columns = {name: _from_arrow(path, name, table.column(name)) for name in names if name in known}
     return header, columns
 
 
