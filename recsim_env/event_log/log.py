@@ -22,10 +22,8 @@ from recsim_env.event_log.columns import (
 from recsim_env.event_log.parquet import read_table, write_log
 from recsim_env.records import Event
 
-
-def _may_be_missing() -> Any:
-    """A column that is None unless given; not a default on the class, which would answer for a missing one."""
-    return field(default_factory=lambda: None)
+MISSING: Any = None
+"""Given, or left, for a column that a log lacks."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -61,22 +59,22 @@ class EventLog:
         missing: names of the core columns that the log lacks.
     """
 
-    user_id: np.ndarray = _may_be_missing()
-    visit: np.ndarray = _may_be_missing()
-    step: np.ndarray = _may_be_missing()
+    user_id: np.ndarray = MISSING
+    visit: np.ndarray = MISSING
+    step: np.ndarray = MISSING
     action: np.ndarray
-    propensity: np.ndarray = _may_be_missing()
+    propensity: np.ndarray = MISSING
     events: np.ndarray
-    price: np.ndarray = _may_be_missing()
-    reward: np.ndarray = _may_be_missing()
-    terminated: np.ndarray = _may_be_missing()
-    truncated: np.ndarray = _may_be_missing()
-    history_items: np.ndarray = _may_be_missing()
-    history_events: np.ndarray = _may_be_missing()
-    last_slate: np.ndarray = _may_be_missing()
-    last_events: np.ndarray = _may_be_missing()
-    segment: np.ndarray = _may_be_missing()
-    session_step: np.ndarray = _may_be_missing()
+    price: np.ndarray = MISSING
+    reward: np.ndarray = MISSING
+    terminated: np.ndarray = MISSING
+    truncated: np.ndarray = MISSING
+    history_items: np.ndarray = MISSING
+    history_events: np.ndarray = MISSING
+    last_slate: np.ndarray = MISSING
+    last_events: np.ndarray = MISSING
+    segment: np.ndarray = MISSING
+    session_step: np.ndarray = MISSING
     optional: dict[str, np.ndarray] = field(default_factory=dict)
     extra_observation: dict[str, np.ndarray] = field(default_factory=dict)
     policy: str
@@ -265,3 +263,8 @@ class EventLog:
             return cls.from_columns(columns, header["policy"], header["provenance"])
         except ValueError as error:
             raise ValueError(f"path: {path} is damaged ({error})") from error
+
+
+for _name in COLUMNS:  # the defaults are no attributes of the class: a missing column must not be found there
+    if _name in vars(EventLog):
+        delattr(EventLog, _name)
