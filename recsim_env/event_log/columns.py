@@ -42,6 +42,9 @@ OPTIONAL_COLUMNS: dict[str, tuple[type, str]] = {
 REQUIRED = ("action", "events")
 """Columns without which there is no log; every other one may be missing from a real log."""
 
+CART = 8
+"""Event bit of an item put into the cart; in real logs only, the simulator's users have no cart."""
+
 KEYS = ("user_id", "visit", "step")
 OBSERVATION_KEYS = ("history_items", "history_events", "last_slate", "last_events", "segment", "session_step")
 

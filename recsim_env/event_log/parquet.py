@@ -89,8 +89,7 @@ def read_table(
     if absent:
         raise ValueError(f"path: {path} lacks the columns {absent}")
     known = {*expected, *OPTIONAL_COLUMNS}
-    columns = {name: _from_arrow(path, name, table.column(name)) for name in names if name in known}
-    return header, columns
+    return header, from_table(f"path: {path}", table, [name for name in names if name in known])
 
 
 def _read_header(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
@@ -116,11 +115,18 @@ def _to_arrow(column: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(column).ravel()), column.shape[1])
 
 
-def _from_arrow(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
+def from_table(where: str, table: pa.Table, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Columns of a table as arrays; the inverse of `to_table`.
+
+    Raises:
+        ValueError: a column has empty values; the message begins with ``where``.
+    """
+    return {name: _from_arrow(where, name, table.column(name)) for name in names}
+
+
+def _from_arrow(where: str, name: str, column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
-        raise ValueError(
-            f"path: {path}: column {name} has empty values; a log has a column whole or not at all"
-        )
+        raise ValueError(f"{where}: column {name} has empty values; a log has a column whole or not at all")
     if not pa.types.is_fixed_size_list(column.type):
         return column.to_numpy()
     flat = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]

@@ -13,36 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsim_env import Decision
 from recsim_env.event_log import BLOCK_USERS, EventLog, LogFolder, collect_log, simulate
+from tests.event_log.tilted import Tilted
 from tests.small_worlds import NUM_ITEMS, small_world
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAX_STEPS = 6
 USERS = 2 * BLOCK_USERS + 700
-
-
-class Tilted:
-    """Slates drawn item by item from fixed probabilities, without replacement; it knows all of them."""
-
-    name = "tilted"
-
-    def __init__(self, slate_size=4, tilt=0.02):
-        weight = np.exp(tilt * np.arange(NUM_ITEMS))
-        self.prob, self.slate_size = weight / weight.sum(), slate_size
-
-    def act(self, observation, generator):
-        noise = generator.gumbel(size=(len(observation["segment"]), NUM_ITEMS))
-        slate = np.argsort(-(np.log(self.prob) + noise), axis=1)[:, : self.slate_size]
-        propensity = self.item_propensity(observation, slate).prod(axis=1)
-        return Decision(slate[:, 0] if self.slate_size == 1 else slate, propensity)
-
-    def item_prob(self, observation):
-        return np.tile(self.prob, (len(observation["segment"]), 1))
-
-    def item_propensity(self, observation, slate):
-        shown = self.prob[slate]
-        return shown / (1 - (np.cumsum(shown, axis=1) - shown))
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +216,7 @@ def test_mistakes_are_named(world, tmp_path):
 
 CHILD = """
 import sys
-from tests.test_simulate import Tilted, write
+from tests.event_log.test_simulate import Tilted, write
 from tests.small_worlds import small_world
 world = small_world(4)
 write(world, sys.argv[1] + ".warm", users=10)
