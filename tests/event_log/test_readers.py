@@ -321,7 +321,7 @@ def test_open_bandit_data(campaign, num_items, random_rate, bts_rate):
     assert uniform.reward.mean() == pytest.approx(random_rate)
     assert bts.reward.mean() == pytest.approx(bts_rate)
     weight = 1 / num_items / bts.propensity
-    error = np.std(weight * bts.reward) / np.sqrt(len(bts)) + np.std(uniform.reward) / np.sqrt(len(uniform))
+    error = np.hypot(np.std(weight * bts.reward), np.std(uniform.reward)) / np.sqrt(len(bts))
     assert abs((weight * bts.reward).mean() - uniform.reward.mean()) < 2 * error
     assert uniform.extra_observation["affinity"].shape == (10_000, num_items)
 

@@ -29,6 +29,13 @@ SECOND, MILLISECOND = 1_000_000, 1_000
 """In microseconds."""
 
 TAOBAO_EVENTS = {"pv": Event.CLICK, "fav": Event.LIKE, "cart": CART, "buy": Event.PURCHASE}
+TAOBAO_FIELDS = (
+    whole("user"),
+    whole("item", LARGEST_ITEM),
+    whole("category"),
+    one_of("behaviour", list(TAOBAO_EVENTS)),
+    whole("seconds", 2**40),
+)
 RETAILROCKET_EVENTS = {"view": Event.CLICK, "addtocart": CART, "transaction": Event.PURCHASE}
 RETAILROCKET_HEADER = ["timestamp", "visitorid", "event", "itemid", "transactionid"]
 
@@ -54,14 +61,7 @@ def read_taobao(
     Source: the data set's description, https://tianchi.aliyun.com/dataset/649.
     """
     path = Path(path)
-    fields = [
-        whole("user"),
-        whole("item", LARGEST_ITEM),
-        whole("category"),
-        one_of("behaviour", list(TAOBAO_EVENTS)),
-        whole("seconds", 2**40),
-    ]
-    columns, report = read_rows(path, fields, header=False, set_aside=_path(set_aside))
+    columns, report = read_rows(path, TAOBAO_FIELDS, header=False, set_aside=_path(set_aside))
     events = np.array(list(TAOBAO_EVENTS.values()), np.uint8)[columns["behaviour"]]
     ids, first = np.unique(columns["item"], return_index=True)
     log = _by_user(
