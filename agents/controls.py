@@ -13,7 +13,7 @@ from agents.sampling import FloatArray, IntArray, as_action
 from agents.spec import Observation
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision, World, WorldConfig
-from recsim_env.truth import myopic_slates
+from recsim_env.truth import best_slates, candidate_truth, myopic_slates
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
@@ -146,7 +146,10 @@ class MyopicOracle:
 
     def act(self, observation: Observation, generator: np.random.Generator, state: NDArray[Any]) -> Decision:
         """Deterministic; `state` is the [B] USER_STATE array of the same users as the observation."""
-        slate = myopic_slates(self.world, state)
+        if "candidates" in observation:
+            slate = best_slates(self.world, candidate_truth(self.world, state, observation["candidates"]))
+        else:
+            slate = myopic_slates(self.world, state)
         return Decision(as_action(slate), np.ones(len(slate)))
 
     def save(self, folder: str | Path) -> None:

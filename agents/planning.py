@@ -16,7 +16,15 @@ from agents.spec import Observation
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision, World, WorldConfig
 from recsim_env.streams import MAX_USER_ID
-from recsim_env.truth import ItemTruth, best_slates, item_truth, pool_truth, slate_truth, top_items
+from recsim_env.truth import (
+    ItemTruth,
+    best_slates,
+    candidate_truth,
+    item_truth,
+    pool_truth,
+    slate_truth,
+    top_items,
+)
 
 States = NDArray[Any]
 
@@ -66,7 +74,10 @@ class PlanningConfig:
 
 
 class Outlook(NamedTuple):
-    """What the rollouts of B users need: pools [B, M] int64, the quality of their items, the unit [B]."""
+    """What the rollouts of B users need: pools [B, M] int64, the quality of their items, the unit [B].
+
+    In two-stage worlds the pools are empty: each step has candidates of its own.
+    """
 
     pools: IntArray
     quality: NDArray[np.float32]
@@ -120,7 +131,11 @@ class PlanningOracle:
     def act(self, observation: Observation, generator: np.random.Generator, state: States) -> Decision:
         """Deterministic given the state, whoever else is in the batch; `state` is [B] USER_STATE."""
         size = self.config.batch_users
-        slate = np.concatenate([self._plan(state[at : at + size]) for at in range(0, len(state), size)])
+        candidates = observation.get("candidates")
+        parts = [slice(at, at + size) for at in range(0, len(state), size)]
+        slate = np.concatenate(
+            [self._plan(state[part], None if candidates is None else candidates[part]) for part in parts]
+        )
         return Decision(as_action(slate), np.ones(len(slate)))
 
     @cached_property
@@ -130,9 +145,11 @@ class PlanningOracle:
         It is 0, the myopic oracle, unless the best is above it by two standard errors.
         """
         count = self.config.calibration_users
-        states, users = self.world.empty_states(count), np.arange(count)
-        self.world.reset(self.config.seed, states, users, users, np.zeros(count, np.int64))
-        outlook = self._outlook(states, item_truth(self.world, states))[0]
+        states, rows = self.world.empty_states(count), np.arange(count)
+        users = rows * max(1, self.world.config.run.run_users // count)  # arrive all through the run
+        self.world.reset(self.config.seed, states, rows, users, np.zeros(count, np.int64))
+        candidates = self._candidates(states)
+        outlook = self._outlook(states, self._truth_now(states, candidates), candidates)[0]
         returns = []
         for bonus in self.config.bonuses:
             weights = np.full(count, bonus, np.float32)
@@ -143,13 +160,38 @@ class PlanningOracle:
         error = gain[best].std(ddof=1) / np.sqrt(count)
         return best if gain[best].mean() > 2 * error else 0
 
-    def _plan(self, states: States) -> IntArray:
-        """The chosen slate of each user, [B, K]."""
+    def _candidates(self, states: States) -> IntArray | None:
+        """Imagined candidates, [B, M] in [0, N]; None where all items may be shown."""
+        if not self.world.config.candidates.num_candidates:
+            return None
+        offers = self.world.offer(self.config.seed, states)
+        return np.where(offers < 0, len(self._quality), offers)
+
+    def _truth_now(self, states: States, candidates: IntArray | None) -> ItemTruth:
+        """The truth of what may be shown now: all items, or candidates."""
+        if candidates is None:
+            return item_truth(self.world, states)
+        return candidate_truth(self.world, states, candidates)
+
+    def _items(self, candidates: IntArray | None, columns: IntArray) -> IntArray:
+        """The items of columns [B, ...] of what ``_truth_now`` gives."""
+        if candidates is None:
+            return columns
+        known = np.minimum(candidates, len(self._quality) - 1)
+        return np.take_along_axis(known, columns.reshape(len(columns), -1), axis=1).reshape(columns.shape)
+
+    def _quality_of(self, candidates: IntArray) -> NDArray[np.float32]:
+        return self._quality[np.minimum(candidates, len(self._quality) - 1)]
+
+    def _plan(self, states: States, candidates: IntArray | None) -> IntArray:
+        """The chosen slate of each user, [B, K]: items, or numbers of candidates [B, M] where there are."""
         config = self.config
-        truth = item_truth(self.world, states)
-        outlook, myopic = self._outlook(states, truth)
-        later = [self._worth(truth, self._quality, outlook.unit, bonus) for bonus in config.bonuses[1:]]
-        slates = np.stack([myopic, *(best_slates(self.world, worth) for worth in later)], axis=1)
+        truth = self._truth_now(states, candidates)
+        outlook, myopic = self._outlook(states, truth, candidates)
+        quality = self._quality if candidates is None else self._quality_of(candidates)
+        later = [self._worth(truth, quality, outlook.unit, bonus) for bonus in config.bonuses[1:]]
+        actions = np.stack([myopic, *(best_slates(self.world, worth) for worth in later)], axis=1)
+        slates = self._items(candidates, actions)
         shape = (len(states), len(config.bonuses), config.rollouts)
         user, policy, rollout = (axis.ravel() for axis in np.indices(shape))
         returns = self._play(
@@ -161,16 +203,21 @@ class PlanningOracle:
         gain = returns - returns[:, self.default, None]
         error = gain.std(axis=2, ddof=1) / np.sqrt(config.rollouts)
         chosen = (gain.mean(axis=2) - config.caution * error).argmax(axis=1)
-        best: IntArray = slates[np.arange(len(states)), chosen]
+        best: IntArray = actions[np.arange(len(states)), chosen]
         return best
 
-    def _outlook(self, states: States, truth: ItemTruth) -> tuple[Outlook, IntArray]:
-        """Pools, their quality and the unit; and the myopic slates [B, K].
+    def _outlook(
+        self, states: States, truth: ItemTruth, candidates: IntArray | None
+    ) -> tuple[Outlook, IntArray]:
+        """Pools, their quality and the unit; and the myopic slates [B, K], as columns of ``truth``.
 
         A pool holds the items that stand highest in the ranking of any base policy when no topic is satiated.
         """
         myopic = best_slates(self.world, truth)
-        unit = np.abs(slate_truth(self.world, states, myopic).expected_reward).astype(np.float32)
+        shown = self._items(candidates, myopic)
+        unit = np.abs(slate_truth(self.world, states, shown).expected_reward).astype(np.float32)
+        if self.world.config.candidates.num_candidates:
+            return Outlook(np.empty((len(states), 0), np.int64), np.empty((len(states), 0)), unit), myopic
         fresh = states.copy()
         fresh["satiation"] = 0
         fresh_truth = item_truth(self.world, fresh)
@@ -196,9 +243,15 @@ class PlanningOracle:
 
     def _choose(self, states: States, outlook: Outlook, bonus: NDArray[np.float32]) -> IntArray:
         """Slates of base policies that choose from pools, [B, K]."""
-        truth = pool_truth(self.world, states, outlook.pools)
-        columns = best_slates(self.world, self._worth(truth, outlook.quality, outlook.unit, bonus))
-        return np.take_along_axis(outlook.pools, columns, axis=1)
+        candidates = self._candidates(states)
+        if candidates is None:
+            pools, quality = outlook.pools, outlook.quality
+            truth = pool_truth(self.world, states, pools)
+        else:
+            pools, quality = candidates, self._quality_of(candidates)
+            truth = candidate_truth(self.world, states, candidates)
+        columns = best_slates(self.world, self._worth(truth, quality, outlook.unit, bonus))
+        return self._items(pools, columns)
 
     def _play(
         self, forks: States, slates: IntArray, outlook: Outlook, bonus: NDArray[np.float32]

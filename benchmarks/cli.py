@@ -111,7 +111,13 @@ def headroom(
             help="Comma-separated environment ids. Default: all.", metavar="ID,ID", show_default=False
         ),
     ] = None,
-    users: Annotated[int, typer.Option(help="How many users every policy serves.", min=2)] = 500,
+    users: Annotated[
+        str,
+        typer.Option(
+            help="How many users every policy serves; other numbers for some scenarios behind it.",
+            metavar="N,ID=N,ID=N",
+        ),
+    ] = "400",
     seed: Annotated[
         int, typer.Option(help="Stream seed of the users. Planning was tuned on 1000 and above.", min=0)
     ] = 0,
@@ -131,7 +137,7 @@ def headroom(
 
         run(
             scenarios=scenario,
-            num_users=users,
+            users=users,
             seed=seed,
             out=out,
             jobs=jobs or default_jobs(),

@@ -54,7 +54,8 @@ def score_agent(experiment: Experiment, agent: str, seed: int, report: Report) -
     """Train an agent with one seed, and score it on that seed's held-out users.
 
     The log, or the live users, come from stream seed `seed`, and so do initial values and minibatches. The
-    held-out users are number seed * eval_users and following of stream seed `HELD_OUT_SEED`: all agents
+    held-out users are number seed * eval_users and following (`World.users`) of stream seed
+    `HELD_OUT_SEED`: all agents
     of one seed meet the same users with the same luck, and seeds share no user.
 
     Args:
@@ -71,7 +72,7 @@ def score_agent(experiment: Experiment, agent: str, seed: int, report: Report) -
     world = World(scenario.config)
     policy = make_policy(experiment, agent, seed, world, lambda fraction: report(0.9 * fraction))
     trained = time.perf_counter()
-    users = np.arange(seed * experiment.eval_users, (seed + 1) * experiment.eval_users)
+    users = world.users(experiment.eval_users, seed * experiment.eval_users)
     generator = np.random.default_rng([seed, SCORING_DRAWS])
     card = Scorecard(world.public_catalog.base_popularity)
     served = rollout(

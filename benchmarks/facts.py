@@ -89,7 +89,7 @@ def simulated_facts(
     served = rollout(
         world,
         acting,
-        np.arange(num_users),
+        world.users(num_users),
         seed=seed,
         generator=np.random.default_rng(seed),
         max_steps=scenario.max_episode_steps,

@@ -36,7 +36,7 @@ CONFIDENCE = 0.95
 def headroom(
     *,
     scenarios: str | None,
-    num_users: int,
+    users: str,
     seed: int,
     out: Path,
     jobs: int,
@@ -49,9 +49,10 @@ def headroom(
 
     check_file(json_path)
     names = find_scenarios(scenarios)
+    counts = find_users(users, names)
     settings = {
         "command": "headroom",
-        "users": num_users,
+        "users": counts,
         "seed": seed,
         "planning": asdict(PlanningConfig()),
         "stream_version": provenance()["stream_version"],
@@ -62,7 +63,7 @@ def headroom(
         Task(
             task_name(scenario, policy),
             serve_policy,
-            {"scenario": scenario, "policy": policy, "num_users": num_users, "seed": seed},
+            {"scenario": scenario, "policy": policy, "num_users": counts[scenario], "seed": seed},
         )
         for scenario in names
         for policy in reversed(policies_of(scenario))  # the longest first
@@ -82,6 +83,26 @@ def find_scenarios(names: str | None) -> list[str]:
     if not asked:
         raise UsageError(f"--scenario: expected at least one of {', '.join(SCENARIOS)}")
     return ordered([find_scenario(name) for name in asked])
+
+
+def find_users(text: str, scenarios: Sequence[str]) -> dict[str, int]:
+    """How many users each scenario gets: '400' for all, '400,Storefront-v0=2000' with an exception."""
+    everywhere, *exceptions = [part.strip() for part in text.split(",")]
+    counts = dict.fromkeys(scenarios, _count(everywhere))
+    for part in exceptions:
+        name, given, number = part.partition("=")
+        if not given:
+            raise UsageError(f"--users: expected ID=N behind the first number, got {part!r}")
+        scenario = find_scenario(name.strip())
+        if scenario in counts:
+            counts[scenario] = _count(number)
+    return counts
+
+
+def _count(text: str) -> int:
+    if not text.strip().isdecimal() or int(text) < 2:
+        raise UsageError(f"--users: expected an integer of at least 2, got {text!r}")
+    return int(text)
 
 
 def policies_of(scenario: str) -> list[str]:
@@ -110,7 +131,7 @@ def make_policy(name: str, scenario: str, world: World) -> Policy:
 
 
 def serve_policy(scenario: str, policy: str, num_users: int, seed: int, report: Report) -> dict[str, Any]:
-    """Serve the users 0 .. num_users - 1 of stream seed `seed`, the same luck for every policy.
+    """Serve `num_users` users of stream seed `seed` (`World.users`), the same luck for every policy.
 
     Returns:
         {"returns": reward of each user, "lengths": decisions of each user, "seconds": wall time}.
@@ -118,17 +139,19 @@ def serve_policy(scenario: str, policy: str, num_users: int, seed: int, report: 
     began = time.perf_counter()
     entry = get_scenario(scenario)
     world = World(entry.config)
+    users = world.users(num_users)
     returns, lengths, finished = np.zeros(num_users), np.zeros(num_users, np.int64), 0
     for batch in rollout(
         world,
         make_policy(policy, scenario, world),
-        np.arange(num_users),
+        users,
         seed=seed,
         generator=np.random.default_rng([seed, SCORING_DRAWS]),
         max_steps=entry.max_episode_steps,
     ):
-        returns[batch.user_id] += batch.reward
-        lengths[batch.user_id] += 1
+        place = np.searchsorted(users, batch.user_id)
+        returns[place] += batch.reward
+        lengths[place] += 1
         finished += int((batch.terminated | batch.truncated).sum())
         report(finished / num_users)
     seconds = round(time.perf_counter() - began, 2)
@@ -139,8 +162,8 @@ def report(folder: TaskFolder, scenarios: Sequence[str]) -> dict[str, Any]:
     """Write `summary.json` from saved results, and return it.
 
     Its `rows` have scenario, policy, mean, lower, upper (reward per user), `minus_myopic` with the same
-    three, length (mean decisions per user) and seconds; its `headroom` has scenario, mean, lower, upper of
-    planning / myopic - 1.
+    three, length (mean decisions per user), users and seconds; its `headroom` has scenario, mean, lower,
+    upper of planning / myopic - 1.
     """
     rows, gains = [], []
     for scenario in scenarios:
@@ -155,6 +178,7 @@ def report(folder: TaskFolder, scenarios: Sequence[str]) -> dict[str, Any]:
                     **user_interval(returns[policy]),
                     "minus_myopic": user_interval(returns[policy] - returns[REFERENCE]),
                     "length": float(np.mean(result["lengths"])),
+                    "users": len(result["returns"]),
                     "seconds": result["seconds"],
                 }
             )
@@ -201,7 +225,7 @@ def headroom_table(summary: Mapping[str, Any]) -> RenderableType:
     )
     table.add_column("scenario")
     table.add_column("policy")
-    for heading in ("reward per user", "minus myopic oracle", "relative", "decisions"):
+    for heading in ("reward per user", "minus myopic oracle", "relative", "decisions", "users"):
         table.add_column(heading, justify="right", no_wrap=True)
     gains = {row["scenario"]: row for row in summary["headroom"]}
     shown = None
@@ -217,11 +241,12 @@ def headroom_table(summary: Mapping[str, Any]) -> RenderableType:
             "" if reference else _number(row["minus_myopic"], "{:+.2f}"),
             _number(gains[name], "{:+.1%}") if row["policy"] == BEST else "",
             f"{row['length']:.1f}",
+            "" if shown == name else f"{row['users']:,}",
         )
         shown = name
     settings = summary["settings"]
     note = (
-        f"{settings['users']:,} users of stream seed {settings['seed']}; all policies meet the same users "
+        f"Users of stream seed {settings['seed']}; in a scenario all policies meet the same users "
         "with the same luck. In brackets: 95 % intervals over users. Differences are paired by user.\n"
         "Relative: planning / myopic - 1, the headroom that a policy which looks ahead has at least."
     )

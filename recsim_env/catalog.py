@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.arithmetic import normal_quantile, normalise
 from recsim_env.compiling import compiled
@@ -25,12 +25,22 @@ class PublicCatalog(NamedTuple):
         price: [N] float32, currency units.
         base_popularity: [N] float64, positive, sums to 1.
         num_topics: C.
+        born, gone: [N] int64, hours: an item is on offer from the one to before the other; None for always.
     """
 
     topic: NDArray[np.int64]
     price: NDArray[np.float32]
     base_popularity: NDArray[np.float64]
     num_topics: int
+    born: NDArray[np.int64] | None = None
+    gone: NDArray[np.int64] | None = None
+
+    def on_offer(self, hours: ArrayLike) -> NDArray[np.bool_]:
+        """Which items are on offer at some hours [B] of the run (an observation's ``hour``): [B, N] bool."""
+        hour = np.asarray(hours).reshape(-1, 1)
+        if self.born is None or self.gone is None:
+            return np.ones((len(hour), len(self.topic)), np.bool_)
+        return (self.born <= hour) & (hour < self.gone)
 
 
 class Catalog(NamedTuple):
@@ -87,7 +97,7 @@ def _normals(uniforms: NDArray[np.float32]) -> NDArray[np.float32]:
     return normals.reshape(uniforms.shape)
 
 
-def draw_catalog(config: CatalogConfig) -> Catalog:
+def draw_catalog(config: CatalogConfig, run_hours: float = 0.0) -> Catalog:
     """Draw the catalog that belongs to a config; purposes CATALOG_*.
 
     embedding = unit(topic centre + spread * own direction); quality = (1 - share) own + share topic's, both
@@ -107,10 +117,7 @@ def draw_catalog(config: CatalogConfig) -> Catalog:
     shared = _uniforms(config.seed, Purpose.CATALOG_TOPIC_QUALITY, config.num_topics, 4)[items["topic"], 0]
     share = np.float32(config.topic_quality_share)
     items["quality"] = (np.float32(1) - share) * traits[:, 1] + share * shared
-    correlation = config.quality_appeal_correlation
-    independent = np.float32(np.sqrt(1 - correlation**2))
-    appeal = np.float32(correlation) * normals[:, 1] + independent * normals[:, 2]
-    items["appeal"] = np.float32(config.appeal_scale) * appeal
+    items["appeal"] = _appeal(config, normals[:, 1], normals[:, 2])
     log_median = np.float32(np.log(config.price_median))
     items["log_price"] = log_median + np.float32(config.price_log_std) * normals[:, 3]
     own = np.float32(config.topic_spread / np.sqrt(dim))
@@ -126,13 +133,47 @@ def draw_catalog(config: CatalogConfig) -> Catalog:
     base_popularity = weight / weight.sum()
     log_popularity = np.log(base_popularity)
     items["log_popularity"] = log_popularity - log_popularity.mean()
+    _draw_changes(config, run_hours, normals[:, 1], items)
     return Catalog(items, centres, base_popularity)
+
+
+def _appeal(
+    config: CatalogConfig, quality_score: NDArray[np.float32], own: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Appeal of the configured correlation with a normal score of quality; own: standard normal, [N] each."""
+    correlation = config.quality_appeal_correlation
+    independent = np.float32(np.sqrt(1 - correlation**2))
+    appeal: NDArray[np.float32] = np.float32(correlation) * quality_score + independent * own
+    return np.float32(config.appeal_scale) * appeal
+
+
+def _draw_changes(
+    config: CatalogConfig, run_hours: float, quality_score: NDArray[np.float32], items: Records
+) -> None:
+    """What happens to items during a run: when each is on offer, and the appeal that drift leads to.
+
+    The later appeal has the law of the first, the correlation with quality included.
+
+    Args:
+        quality_score: [N], normal score of the own part of quality.
+        items: [N] ITEM, changed in place.
+    """
+    draws = _uniforms(config.seed, Purpose.CATALOG_CHANGES, len(items), 4)
+    items["later_appeal"] = _appeal(config, quality_score, _normals(draws)[:, 0])
+    items["born"], items["gone"] = -np.inf, np.inf
+    if config.shelf_hours:
+        shelf = np.ceil(config.shelf_hours)
+        items["born"] = np.floor(draws[:, 1] * np.float32(run_hours + shelf) - np.float32(shelf))
+        items["gone"] = items["born"] + np.float32(shelf)
 
 
 def public_view(catalog: Catalog) -> PublicCatalog:
     """The readable side of a catalog, as fresh read-only arrays."""
     topic = catalog.items["topic"].astype(np.int64)
     price, base_popularity = catalog.items["price"].copy(), catalog.base_popularity.copy()
-    for array in (topic, price, base_popularity):
+    columns = [topic, price, base_popularity]
+    if np.isfinite(catalog.items["born"]).all():
+        columns += [catalog.items[name].astype(np.int64) for name in ("born", "gone")]
+    for array in columns:
         array.flags.writeable = False
-    return PublicCatalog(topic, price, base_popularity, len(catalog.topic_centres))
+    return PublicCatalog(*columns[:3], len(catalog.topic_centres), *columns[3:])

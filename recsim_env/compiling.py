@@ -21,7 +21,15 @@ from numba.extending import intrinsic, overload
 from numba.np import arrayobj
 
 PACKAGE = Path(__file__).parent
-COMPILED_FROM = ("arithmetic", "catalog", "compiling", "config", "records", "streams")
+COMPILED_FROM = (
+    "arithmetic",
+    "catalog",
+    "compiling",
+    "config/platform",
+    "config/users",
+    "records",
+    "streams",
+)
 """The modules beside the kernel whose functions or constants are compiled."""
 
 CACHE_LINE = 64  # bytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import operator
-from itertools import pairwise
 from typing import Any, Self
 
 import gymnasium
@@ -12,10 +11,11 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from recsim_env.compiling import specialise
+from recsim_env.actions import available_actions, check_slates, choices_name
 from recsim_env.frames import Frame, first_frame, next_frame
 from recsim_env.interface import (
     TRUTH_INFO,
+    VISIT_INFO,
     Duplicates,
     action_space,
     check_duplicates,
@@ -23,9 +23,10 @@ from recsim_env.interface import (
     observation_space,
     stream_seed,
 )
-from recsim_env.records import OUTCOME, ObservationArrays, Records
+from recsim_env.one_user import Kernels, OneUser
+from recsim_env.records import Records
 from recsim_env.render import RENDER_FPS, RENDER_MODES, check_render_mode, render, show
-from recsim_env.rollout import check_slates, check_user_id, check_visit
+from recsim_env.rollout import check_user_id, check_visit
 from recsim_env.scenarios import world_config
 from recsim_env.truth import slate_truth
 from recsim_env.world import World
@@ -34,14 +35,7 @@ Observation = dict[str, Any]
 Info = dict[str, Any]
 
 OPTIONS = ("user_id", "visit")
-_CARRIED = ("state", "_block", "_users", "_visits")  # the buffers whose content outlives a call
-
-
-def _fields(outcomes: Records, *names: str) -> NDArray[Any]:
-    """The neighbouring fields ``names``, of one type, of a single record as a plain array that shares it."""
-    first = outcomes[names[0]]
-    start = first.ctypes.data - outcomes.ctypes.data
-    return outcomes.view(np.uint8)[start : start + len(names) * first.itemsize].view(first.dtype)
+_BUFFERS = ("_user", "_ended", "_shown", "_amounts", "_served", "_counts", "_flags")
 
 
 class RecommenderEnv(gymnasium.Env[Observation, Any]):
@@ -49,13 +43,15 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
 
     ## Description
     The agent recommends, a simulated user answers: looks down the slate, clicks, likes, buys, tires of
-    topics, drifts in interest, loses patience and leaves. One episode is one user's session. Every transition
-    is stochastic, every probability is known (``recsim_env.truth``), every reward weight is the modeller's.
+    topics, drifts in interest, loses patience and leaves. One episode is one user's session, or all visits
+    of a lifetime. Every transition is stochastic, every probability is known (``recsim_env.truth``), every
+    reward weight is the modeller's.
 
     ## Action Space
     ``Discrete(N)``, the item to show, when the slate has one position; otherwise ``SlateSpace(N, (K,))``, a
     ``MultiDiscrete`` of K distinct items, the first at the top. What a repeated item does is the argument
-    ``duplicates``.
+    ``duplicates``. In two-stage worlds the numbers are those of the M candidates. An item that is not on
+    offer shows nothing; ``action_masks()`` says which are.
 
     ## Observation Space
     A ``Dict`` with what a platform would see of one user; N stands for "no item", events are bit masks (1
@@ -68,12 +64,19 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
     | last_slate | Box(0, N, (K,), int64) | what was shown at the previous step |
     | last_events | Box(0, 7, (K,), int64) | what the user did with each; 0 is no click |
     | segment | Discrete(S) | the user's observable segment |
-    | session_step | Box(0, 2^24 - 1, (1,), int64) | decisions taken so far in this session |
+    | session_step | Box(0, 2^24 - 1, (1,), int64) | decisions taken so far in this visit |
+    | hours_away | Box(0, 2^31 - 1, (1,), int64) | hours since the visit before, rounded up; 0 in the first |
+    | hour | Box(0, 2^31 - 1, (1,), int64) | whole hours since the run began |
+    | candidates | Box(0, N, (M,), int64) | the items to choose from; N where one is not on offer |
+
+    ``hours_away`` is there in worlds whose users return, ``hour`` in those with a run, ``candidates`` in
+    two-stage worlds.
 
     ## Rewards
     ``click * clicks + like * likes + purchase * sum of price^price_exponent`` over the step's events, with
     the weights of ``RewardConfig`` (0.2, 0.5, 1.0 and exponent 0 by default). The components are always in
-    the info: ``clicks``, ``likes``, ``purchases``, ``revenue``.
+    the info: ``clicks``, ``likes``, ``purchases``, ``revenue``; where users return also ``visit_ended``,
+    that the user's patience was spent; unless the episode is over, the next visit has begun.
 
     ## Starting State
     ``reset(seed=s)`` selects the population and its luck and starts with user 0; each further ``reset()``
@@ -82,9 +85,10 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
     some arrive cold. The catalog does not depend on the seed.
 
     ## Episode End
-    Terminated: the user's patience is spent. Truncated: never by the environment itself; ``gymnasium.make``
-    adds the scenario's horizon, by a wrapper that also reports truncation when the user leaves with the very
-    last step (the vector environment does not).
+    Terminated: the user's patience is spent; where users return, the user churned. Truncated: the lifetime
+    ran out; otherwise never by the environment itself. ``gymnasium.make`` adds the scenario's horizon, by a
+    wrapper that also reports truncation when the user leaves with the very last step (the vector environment
+    does not).
 
     ## Arguments
     * ``scenario``: name of the world (set by the id).
@@ -135,27 +139,36 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self.expected_reward = bool(expected_reward)
         self.seed_value: int | None = None
         self._next_user = 0
-        self._num_items = self.world.config.catalog.num_items
+        self._num_choices = self.world.num_choices
+        self._has_returns = self.world.has_returns
         self._single_item = self.world.config.slate_size == 1
-        settings = set(vars(self))
-        self._allocate()
-        self._buffers = set(vars(self)) - settings
+        self._bind(OneUser(self.world, self._allow_repeats))
+
+    def _bind(self, user: OneUser) -> None:
+        """Serve through these buffers; the shortest way to what every step touches."""
+        self._user = user
+        self._ended, self._shown, self._amounts = user.ended, user.slates[0], user.amounts
+        self._served, self._counts, self._flags = user.served, user.counts, user.flags
+
+    @property
+    def state(self) -> Records:
+        """[1] USER_STATE, hidden from policies: the user as they are now."""
+        return self._user.state
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the buffers and the machine code bound to them, which ``__setstate__`` makes anew."""
-        kept = {name: value for name, value in vars(self).items() if name not in self._buffers}
-        return {**kept, **{name: getattr(self, name).copy() for name in _CARRIED}}
+        kept = {name: value for name, value in vars(self).items() if name not in _BUFFERS}
+        return {**kept, "_kept": self._user.kept()}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self._restore(kept)
 
-    def _restore(self, kept: dict[str, Any], kernels: tuple[Any, ...] | None = None) -> None:
-        vars(self).update({name: value for name, value in kept.items() if name not in _CARRIED})
-        self._allocate(kernels)
-        for name in _CARRIED:
-            getattr(self, name)[:] = kept[name]
+    def _restore(self, kept: dict[str, Any], kernels: Kernels | None = None) -> None:
+        vars(self).update({name: value for name, value in kept.items() if name != "_kept"})
+        self._bind(OneUser(self.world, self._allow_repeats, kernels))
+        self._user.restore(kept["_kept"])
         if self.seed_value is not None:
-            self._bind_seed(self.seed_value)
+            self._user.bind_seed(self.seed_value)
 
     def fork(self) -> Self:
         """An independent environment that goes on exactly as this one would with the same actions.
@@ -165,76 +178,8 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         Of records alone, ``states.copy()`` is a fork.
         """
         twin = type(self).__new__(type(self))
-        twin._restore(copy.deepcopy(self.__getstate__(), {id(self.world): self.world}), self._kernels)
+        twin._restore(copy.deepcopy(self.__getstate__(), {id(self.world): self.world}), self._user.kernels)
         return twin
-
-    def _bind_seed(self, seed: int) -> None:
-        self._step_arguments[2] = self._reset_arguments[3] = np.uint64(seed)
-
-    def _allocate(self, kernels: tuple[Any, ...] | None = None) -> None:
-        """The buffers that the kernel reads and writes, and the kernel bound to their types, unless given."""
-        world = self.world
-        history, slate = world.config.history_length, world.config.slate_size
-        self.state: Records = world.empty_states(1)
-        self._ended = self.state["ended"]
-        self._slates = np.zeros((1, slate), np.int64)
-        self._outcomes = np.zeros(1, OUTCOME)
-        self._amounts = _fields(self._outcomes, "reward", "revenue")
-        self._counts = _fields(self._outcomes, "clicks", "likes", "purchases")
-        edges = np.cumsum([0, history, history, slate, slate, 1, 1]).tolist()
-        self._block = np.zeros(edges[-1], np.int64)
-        parts = [self._block[a:b] for a, b in pairwise(edges)]
-        items, events, shown, shown_events, step = (parts[i][None] for i in (0, 1, 2, 3, 5))
-        arrays = ObservationArrays(items, events, shown, shown_events, parts[4], step)
-        self._slices = [slice(a, b) for a, b in pairwise(edges)]
-        self._segment_at = edges[4]
-        scratch, zero = world.empty_scratch(), np.uint64(0)
-        never_idle, no_horizon = np.zeros(1, np.bool_), 0
-        self._step_arguments = [
-            world.params,
-            world.items,
-            zero,
-            self.state,
-            self._slates,
-            self._allow_repeats,
-            no_horizon,
-            never_idle,
-            self._outcomes,
-            scratch,
-            arrays,
-            0,
-            1,
-        ]
-        self._users, self._visits = np.zeros((2, 1), np.int64)
-        self._reset_arguments = [
-            world.params,
-            world.items,
-            world.topic_centres,
-            zero,
-            self.state,
-            np.zeros(1, np.int64),
-            self._users,
-            self._visits,
-            scratch,
-            arrays,
-            0,
-            1,
-        ]
-        self._shown, self._fault = self._slates[0], scratch["fault"][0]
-        self._check_arguments = [
-            self._slates,
-            self._num_items,
-            self._allow_repeats,
-            scratch,
-            0,
-            1,
-        ]
-        self._kernels = kernels or (
-            specialise(world.kernel.find_invalid, self._check_arguments),
-            specialise(world.kernel.step_users, self._step_arguments),
-            specialise(world.kernel.reset_users, self._reset_arguments),
-        )
-        self._check_kernel, self._step_kernel, self._reset_kernel = self._kernels
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -248,16 +193,17 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             assert self.np_random_seed is not None
             self.seed_value = stream_seed(self.np_random_seed)
             self._next_user = 0
-            self._bind_seed(self.seed_value)
+            self._user.bind_seed(self.seed_value)
         if user is None:
             user = self._next_user
             self._next_user += 1
-        self._users[0], self._visits[0] = user, visit
-        self._reset_kernel(*self._reset_arguments)
-        self._outcomes.fill(0)
+        self._user.start(user, visit)
         if self.render_mode is not None:
             self._keep((first_frame(self.world, self.state),))
-        return self._observation(), self._info(0.0)
+        info = self._info(0.0)
+        if self._has_returns:
+            info[VISIT_INFO] = False
+        return self._user.observation(), info
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, Info]:
         """Show an item or a slate, and let the user answer."""
@@ -266,14 +212,26 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
         self._take(action)
         expected, truth = 0.0, None
         if self.expected_reward or self.render_mode is not None:
-            truth = slate_truth(self.world, self.state, self._slates)
+            truth = slate_truth(self.world, self.state, self._user.items())
             expected = float(truth.expected_reward[0])
-        self._step_kernel(*self._step_arguments)
+        self._user.step()
         reward = self._amounts.item(0)
         if truth is not None and self.render_mode is not None:
             frame = next_frame(self.frames[-1], self.world, self.state, reward, truth)
             self._keep((*self.frames, frame))
-        return self._observation(), reward, self._ended.item(), False, self._info(expected)
+        terminated, truncated, visit_ended = self._flags.tolist()
+        info = self._info(expected)
+        if self._has_returns:
+            info[VISIT_INFO] = visit_ended
+        return self._user.observation(), reward, terminated, truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which items, or candidates, are on offer now: what ``MaskablePPO`` asks for.
+
+        Returns:
+            [N] bool, or [M] of candidates; for a slate K times that, one after the other.
+        """
+        return available_actions(self.world, self.state, self._user.arrays)[0]
 
     def render(self) -> Any:
         """The session so far, as ``render_mode`` says: text, a picture [H, W, 3] uint8, or printed text."""
@@ -299,34 +257,21 @@ class RecommenderEnv(gymnasium.Env[Observation, Any]):
             except TypeError:
                 pass
             else:
-                if not 0 <= item < self._num_items:
-                    raise ValueError(f"action: expected an item in [0, {self._num_items}), got {action}")
+                if not 0 <= item < self._num_choices:
+                    raise ValueError(f"action: expected {choices_name(self.world)}, got {action}")
                 self._shown[0] = item
                 return
         if isinstance(action, np.ndarray) and action.dtype == np.int64 and action.shape == self._shown.shape:
             self._shown[:] = action
-            self._check_kernel(*self._check_arguments)
-            if self._fault[0] < 0:
+            if self._user.check():
                 return
-        self._slates[:] = check_slates(self.world, np.asarray(action)[None], 1, self._allow_repeats)
-
-    def _observation(self) -> Observation:
-        block = self._block.copy()
-        items, events, slate, slate_events, _, step = self._slices
-        return {
-            "history_items": block[items],
-            "history_events": block[events],
-            "last_slate": block[slate],
-            "last_events": block[slate_events],
-            "segment": block[self._segment_at],
-            "session_step": block[step],
-        }
+        self._user.slates[:] = check_slates(self.world, np.asarray(action)[None], 1, self._allow_repeats)
 
     def _info(self, expected: float) -> Info:
-        clicks, likes, purchases = self._counts.tolist()
+        visit, clicks, likes, purchases = self._counts.tolist()
         info = {
-            "user_id": self._users.item(),
-            "visit": self._visits.item(),
+            "user_id": self._served.item(),
+            "visit": visit,
             "clicks": clicks,
             "likes": likes,
             "purchases": purchases,

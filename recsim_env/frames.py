@@ -37,6 +37,8 @@ class Frame(NamedTuple):
     Attributes:
         user_id, visit, segment: who.
         step: decisions taken so far; 0 is the frame before the first.
+        hour: when this visit began; back_after: hours away, if the latest decision ended a visit and the user
+            is back for the next, else 0.
         slate: the items of the latest decision, from the top; none before the first.
         history: items the user interacted with, the latest last.
         reward, total_reward: of this decision, and of the session so far.
@@ -52,6 +54,8 @@ class Frame(NamedTuple):
     visit: int
     segment: int
     step: int
+    hour: float
+    back_after: int
     slate: tuple[Shown, ...]
     history: tuple[Shown, ...]
     reward: float
@@ -121,7 +125,9 @@ def _frame(
         user_id=int(user["user_id"]),
         visit=int(user["visit"]),
         segment=int(user["segment"]),
-        step=int(user["step"]),
+        step=int(user["decisions"]),
+        hour=float(user["hour"]),
+        back_after=int(user["hours_away"]) if user["decisions"] and not user["step"] else 0,
         slate=slate,
         history=_describe(world, user["history_items"], user["history_events"]),
         reward=reward,

@@ -19,31 +19,38 @@ DUPLICATES = ("error", "ignore")
 SEED_BITS = 64
 
 OUTCOME_INFO = ("user_id", "visit", "clicks", "likes", "purchases", "revenue")
+VISIT_INFO = "visit_ended"
 TRUTH_INFO = "expected_reward"
+MAX_HOUR = 2**31 - 1
 
 
 def observation_space(config: WorldConfig) -> spaces.Dict:
     """The observation of one user; see ``RecommenderEnv``."""
     padding = config.catalog.num_items
     history, slate = (config.history_length,), (config.slate_size,)
-    return spaces.Dict(
-        {
-            "history_items": spaces.Box(0, padding, history, np.int64),
-            "history_events": spaces.Box(0, ALL_EVENTS, history, np.int64),
-            "last_slate": spaces.Box(0, padding, slate, np.int64),
-            "last_events": spaces.Box(0, ALL_EVENTS, slate, np.int64),
-            "segment": spaces.Discrete(config.population.num_segments),
-            "session_step": spaces.Box(0, MAX_STEP, (1,), np.int64),
-        }
-    )
+    parts: dict[str, spaces.Space[Any]] = {
+        "history_items": spaces.Box(0, padding, history, np.int64),
+        "history_events": spaces.Box(0, ALL_EVENTS, history, np.int64),
+        "last_slate": spaces.Box(0, padding, slate, np.int64),
+        "last_events": spaces.Box(0, ALL_EVENTS, slate, np.int64),
+        "segment": spaces.Discrete(config.population.num_segments),
+        "session_step": spaces.Box(0, MAX_STEP, (1,), np.int64),
+    }
+    if config.returns.lifetime_hours:
+        parts["hours_away"] = spaces.Box(0, MAX_HOUR, (1,), np.int64)
+    if config.run.run_hours:
+        parts["hour"] = spaces.Box(0, MAX_HOUR, (1,), np.int64)
+    if config.candidates.num_candidates:
+        parts["candidates"] = spaces.Box(0, padding, (config.candidates.num_candidates,), np.int64)
+    return spaces.Dict(parts)
 
 
 def action_space(config: WorldConfig) -> spaces.Space[Any]:
-    """One item, ``Discrete(N)``, or a slate of K of them, ``SlateSpace``."""
-    num_items = config.catalog.num_items
+    """One item, ``Discrete(N)``, or a slate of K of them, ``SlateSpace``; of M candidates where there are."""
+    num_choices = config.candidates.num_candidates or config.catalog.num_items
     if config.slate_size == 1:
-        return spaces.Discrete(num_items)
-    return SlateSpace(num_items, (config.slate_size,))
+        return spaces.Discrete(num_choices)
+    return SlateSpace(num_choices, (config.slate_size,))
 
 
 def check_duplicates(duplicates: str) -> bool:

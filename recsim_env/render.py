@@ -87,7 +87,13 @@ def _slate(now: Frame) -> list[str]:
         clicked = sum(shown.events > 0 for shown in now.slate[MAX_POSITIONS:])
         lines.append(f"{'':>8}  and {len(now.slate) - MAX_POSITIONS} more, {clicked} of them clicked")
     earned = f"reward {now.reward:.2f} (expected {now.expected_reward:.2f})"
-    return [*lines, f"{earned}{', and the user has left' if now.ended else ''}", *_history(now)]
+    return [*lines, earned + _ending(now), *_history(now)]
+
+
+def _ending(now: Frame) -> str:
+    if now.back_after:
+        return f", the visit is over, and the user is back after {now.back_after} hours"
+    return ", and the user has left" if now.ended else ""
 
 
 def _history(now: Frame) -> list[str]:

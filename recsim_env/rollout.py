@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recsim_env.actions import check_slates, shown_items
 from recsim_env.policy import Observation, Policy
 from recsim_env.records import Records
 from recsim_env.streams import MAX_SEED, MAX_STEP, MAX_USER_ID, MAX_VISIT
@@ -25,11 +26,13 @@ class Impressions:
     Attributes:
         user_id: [n] int64; visit, step: [n] int32, the step that was decided, from 0.
         observation: what the policy saw, arrays [n, ...].
-        action: [n, K] int64; propensity: [n] float64.
+        action: [n, K] int64, the items shown; propensity: [n] float64.
         events: [n, K] uint8 event masks; price: [n, K] float32 of the shown items.
         reward, revenue: [n] float64; expected_reward: [n] float64, NaN unless asked for.
         terminated: [n] bool, the user left; truncated: [n] bool, the horizon ran out and the user had not
             left.
+        visit_ended: [n] bool, the user's patience was spent; where users return, the next visit has begun
+            unless the episode is over.
     """
 
     user_id: NDArray[np.int64]
@@ -45,6 +48,7 @@ class Impressions:
     expected_reward: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
+    visit_ended: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.user_id)
@@ -83,45 +87,6 @@ def check_visit(visit: Any) -> int:
     return check_whole("visit", visit, 0, MAX_VISIT)
 
 
-def check_slates(
-    world: World,
-    action: Any,
-    num_users: int,
-    allow_repeats: bool,
-    scratch: Records | None = None,
-    parallel: bool | None = None,
-) -> NDArray[np.int64]:
-    """Actions of a batch as valid [B, K] int64 slates, or a clear error that names the first offending index.
-
-    Args:
-        world: the world that will show them.
-        action: [B] items when K is 1, else [B, K]; any integer dtype.
-        num_users: B.
-        allow_repeats: whether a repeated item is taken as a blank position instead of being refused.
-        scratch, parallel: as for ``World.reset``.
-    """
-    slate_size = world.config.slate_size
-    slates = np.asarray(action)
-    if slates.dtype != np.int64 and not np.issubdtype(slates.dtype, np.integer):
-        raise ValueError(f"action: expected integers, got an array of {slates.dtype}")
-    shape = (num_users,) if slate_size == 1 and slates.ndim == 1 else (num_users, slate_size)
-    if slates.shape != shape:
-        wanted = f"({num_users}, {slate_size})" + (f" or ({num_users},)" if slate_size == 1 else "")
-        raise ValueError(f"action: expected shape {wanted} for slates of {slate_size}, got {slates.shape}")
-    slates = np.ascontiguousarray(slates.reshape(num_users, slate_size), np.int64)
-    fault = world.find_invalid(slates, allow_repeats, scratch, parallel)
-    if fault is not None:
-        row, position = fault
-        item, num_items = slates[row, position], world.config.catalog.num_items
-        if 0 <= item < num_items:
-            raise ValueError(
-                f"action[{row}, {position}]: item {item} is already on this slate, and duplicates='error'; "
-                "pass duplicates='ignore' to treat a repeat as a blank position"
-            )
-        raise ValueError(f"action[{row}, {position}]: expected an item in [0, {num_items}), got {item}")
-    return slates
-
-
 def rollout(
     world: World,
     policy: Policy,
@@ -134,7 +99,7 @@ def rollout(
     batch_size: int = DEFAULT_BATCH,
     with_truth: bool = False,
 ) -> Iterator[Impressions]:
-    """Serve every user for one session, ``batch_size`` side by side; a finished one makes room for the next.
+    """Serve every user for one episode, ``batch_size`` side by side; a finished one makes room for the next.
 
     A user meets the same luck whatever the policy, the order and the batch size; only the policy's own
     randomness comes from the generator and follows the order of the batch.
@@ -145,8 +110,8 @@ def rollout(
         user_ids: [n] integers.
         seed: key of the users' luck.
         generator: for the policy.
-        max_steps: horizon; a session cut there is truncated.
-        visit: which visit of each user.
+        max_steps: horizon; an episode cut there is truncated.
+        visit: the visit of each user at which the episode begins.
         batch_size: users side by side.
         with_truth: whether to fill ``expected_reward``.
 
@@ -166,10 +131,11 @@ def rollout(
     )
     waiting = count
     while len(states):
-        observation: Observation = arrays._asdict()
+        observation: Observation = arrays.visible(len(world.items))
         extra: tuple[Records, ...] = (states,) if needs_state else ()
         decision = policy.act(observation, generator, *extra)
-        slates = check_slates(world, decision.action, len(states), allow_repeats=False, scratch=scratch)
+        actions = check_slates(world, decision.action, len(states), allow_repeats=False, scratch=scratch)
+        slates = shown_items(world, actions, arrays)
         step = states["step"].copy()
         unknown = np.full(len(states), np.nan)
         expected = slate_truth(world, states, slates).expected_reward if with_truth else unknown
@@ -190,6 +156,7 @@ def rollout(
             expected_reward=expected,
             terminated=outcomes["terminated"].copy(),
             truncated=outcomes["truncated"].copy(),
+            visit_ended=outcomes["visit_ended"].copy(),
         )
         yield impressions
         finished = np.flatnonzero(impressions.terminated | impressions.truncated)

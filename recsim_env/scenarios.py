@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 
 from recsim_env.checked import nearest
-from recsim_env.config import WorldConfig
+from recsim_env.config import Change, WorldConfig
 
 NAMESPACE = "recsim_env"
 
@@ -201,6 +201,49 @@ SCENARIOS: dict[str, Scenario] = {
             6,
         ),
         Scenario(
+            "Lifetime-v0",
+            "Several visits: satisfied users are back sooner, dissatisfied ones never; 30 days count.",
+            STOREFRONT.replace(
+                session={"patience_scale": 12.0},
+                returns={"lifetime_hours": 720.0},
+            ),
+            300,
+        ),
+        Scenario(
+            "TwoStage-v0",
+            "A first stage offers 100 of 100,000 items at each step, some of them sold out; one is shown.",
+            STOREFRONT.replace(
+                catalog={"num_items": 100_000, "shelf_hours": 6_480.0},
+                candidates={"num_candidates": 100, "candidate_draws": 2},
+                run={"run_hours": 720.0},
+            ),
+            100,
+        ),
+        Scenario(
+            "FreshCatalog-v0",
+            "Items come, are wanted most while they are new, and go, all through a run of 30 days.",
+            STOREFRONT.replace(
+                catalog={"num_items": 2_000, "shelf_hours": 720.0},
+                choice={"freshness_weight": 2.0, "freshness_half_life": 72.0},
+                run={"run_hours": 720.0},
+            ),
+            100,
+        ),
+        Scenario(
+            "Drift-v0",
+            "Tastes and appeal change at declared hours: at once, slowly, to and fro, for some or for all.",
+            STOREFRONT.replace(
+                run={"run_hours": 720.0},
+                drift=(
+                    Change("sudden", start=168.0, topic_shift=5, taste_share=1.0, appeal_share=0.5),
+                    Change("gradual", start=336.0, length=120.0, topic_shift=10, taste_share=1.0),
+                    Change("sudden", start=552.0, topic_shift=15, taste_share=1.0, segment=0),
+                    Change("recurring", start=0.0, length=168.0, appeal_share=0.5),
+                ),
+            ),
+            100,
+        ),
+        Scenario(
             "StorefrontCalibrated-v0",
             "StorefrontSlate with sessions as short and feedback as sparse as in real logs: docs/facts.md.",
             STOREFRONT.replace(
@@ -208,9 +251,10 @@ SCENARIOS: dict[str, Scenario] = {
                 choice={"no_click_utility": 7.5},
                 funnel={"like_bias": -6.3, "purchase_bias": -4.3},
                 session={"patience_scale": 3.0, "patience_shape": 1.6},
+                returns={"lifetime_hours": 216.0, "gap_median": 7.0, "gap_log_std": 1.5},
                 slate_size=10,
             ),
-            100,
+            300,
         ),
     )
 }

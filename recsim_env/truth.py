@@ -36,6 +36,7 @@ class ItemTruth(NamedTuple):
 
     Attributes:
         utility: [B, N] float32, v; an item shown alone at the top is clicked with probability sigmoid(v).
+            -inf for one that is not on offer.
         value_of_click: [B, N] float32, expected reward once clicked.
     """
 
@@ -94,6 +95,13 @@ def pool_truth(world: World, states: Records, pools: NDArray[np.int64]) -> ItemT
     return truth
 
 
+def candidate_truth(world: World, states: Records, candidates: NDArray[np.int64]) -> ItemTruth:
+    """As ``pool_truth``, for candidates [B, M] as an observation has them: N is never clicked."""
+    num_items = len(world.items)
+    truth = pool_truth(world, states, np.minimum(candidates, num_items - 1))
+    return truth._replace(utility=np.where(candidates < num_items, truth.utility, -np.inf))
+
+
 def advance(world: World, states: Records, slates: NDArray[np.int64], events: NDArray[np.uint8]) -> Records:
     """The states after one step in which users answered ``slates`` with ``events``.
 
@@ -114,7 +122,7 @@ def advance(world: World, states: Records, slates: NDArray[np.int64], events: ND
 
 
 def myopic_slates(world: World, states: Records, batch_size: int = 256) -> NDArray[np.int64]:
-    """The slate of highest expected immediate reward for each user, [B, K] int64.
+    """The items of highest expected immediate reward for each user, [B, K] int64, of all that are on offer.
 
     Exact for slates of one, for the logit model (by Dinkelbach's iteration) and for the position model (by
     sorting); greedy, one position after the other, for the cascade model. Memory: some ``batch_size`` * N

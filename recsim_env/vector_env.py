@@ -11,9 +11,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from recsim_env.actions import available_actions, check_slates, shown_items
 from recsim_env.interface import (
     OUTCOME_INFO,
     TRUTH_INFO,
+    VISIT_INFO,
     Duplicates,
     action_space,
     check_duplicates,
@@ -22,10 +24,10 @@ from recsim_env.interface import (
     stream_seed,
 )
 from recsim_env.records import OUTCOME, ObservationArrays, Records
-from recsim_env.rollout import check_slates, check_user_ids
+from recsim_env.rollout import check_user_ids
 from recsim_env.scenarios import get_scenario, world_config
 from recsim_env.truth import slate_truth
-from recsim_env.world import Starts, World
+from recsim_env.world import LIFETIME_VISITS, Starts, World
 
 Observation = dict[str, NDArray[np.int64]]
 Info = dict[str, Any]
@@ -48,17 +50,19 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
 
     ## Rewards
     [B] float64, as ``RecommenderEnv``. The infos are arrays [B] under fixed names: ``user_id``, ``visit``,
-    ``clicks``, ``likes``, ``purchases``, ``revenue``, and ``expected_reward`` on request.
+    ``clicks``, ``likes``, ``purchases``, ``revenue``, ``visit_ended`` where users return, and
+    ``expected_reward`` on request.
 
     ## Starting State
     ``reset(seed=s)`` serves the users 0 .. B-1, and row i goes on with i + B, i + 2B ...; with ``user_ids``
-    row i serves user_ids[i], user_ids[i + B] ..., and starts the list again, at the next visit of each user,
-    when it is used up. ``reset(options={"reset_mask": mask})`` resets only some rows; ``{"user_ids": ids}``
-    chooses the users of the rows that are reset.
+    row i serves user_ids[i], user_ids[i + B] ..., and starts the list again, at the next visit of each user
+    (where users return, ``LIFETIME_VISITS`` visits further), when it is used up.
+    ``reset(options={"reset_mask": mask})`` resets only some rows; ``{"user_ids": ids}`` chooses the users of
+    the rows that are reset.
 
     ## Episode End
-    Terminated: the user's patience is spent. Truncated: ``max_episode_steps`` steps were taken and the user
-    has not left.
+    Terminated: the user's patience is spent; where users return, the user churned. Truncated:
+    ``max_episode_steps`` steps were taken and the user has not left, or the lifetime ran out.
 
     ## Arguments
     * ``num_envs``: B.
@@ -124,6 +128,7 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         self._scratch = self.world.empty_scratch()
         self._done = np.zeros(num_envs, np.bool_)
         self._started = False
+        self._observation = self.world.empty_observation(num_envs)
         self._turn = np.zeros(num_envs, np.int64)  # how many users each row has served in order
 
     def reset(
@@ -155,9 +160,10 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
             self.world.kernel.observe_users(self.state, observation)
         self._start(rows, users, visits, observation)
         self._started = True
+        self._observation = observation
         outcomes = np.zeros(self.num_envs, OUTCOME)
         self._name_users(outcomes, np.arange(self.num_envs))
-        return observation._asdict(), self._info(outcomes, np.zeros(self.num_envs))
+        return self._visible(), self._info(outcomes, np.zeros(self.num_envs))
 
     def fork(self) -> Self:
         """An independent environment that goes on exactly as this one would with the same actions.
@@ -189,7 +195,9 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         self._turn[rows] += 1
         if self._user_ids is None:
             return turn, np.zeros(len(rows), np.int64)
-        return self._user_ids[turn % len(self._user_ids)], turn // len(self._user_ids)
+        rounds = turn // len(self._user_ids)
+        visits = rounds * LIFETIME_VISITS if self.world.has_returns else rounds
+        return self._user_ids[turn % len(self._user_ids)], visits
 
     def _start(
         self,
@@ -217,16 +225,17 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
                 f"row {over[0]}: its session is over; reset it with options={{'reset_mask': ...}} "
                 "before step()"
             )
-        slates = check_slates(
+        checked = check_slates(
             self.world, actions, self.num_envs, self._allow_repeats, self._scratch, self._parallel
         )
+        slates = shown_items(self.world, checked, self._observation)
         expected = np.zeros(0)
         if self.expected_reward:
             expected = slate_truth(self.world, self.state, slates).expected_reward
             expected[over] = 0.0
         # NEXT_STEP: this step starts the next session of the rows that ended before.
         starts = Starts(over, *self._users_in_order(over)) if len(over) else None
-        outcomes, observation = self.world.step(
+        outcomes, self._observation = self.world.step(
             self.seed_value,
             self.state,
             slates,
@@ -242,31 +251,40 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         self._done = terminated | truncated
         info = self._info(outcomes, expected)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
-            self._reset_at_once(observation, outcomes, info)
-        return observation._asdict(), outcomes["reward"], terminated, truncated, info
+            self._reset_at_once(outcomes, info)
+        return self._visible(), outcomes["reward"], terminated, truncated, info
 
     def _name_users(self, outcomes: Records, rows: NDArray[np.int64]) -> None:
         """Put the users who were just started into the outcomes of their rows."""
         for name in ("user_id", "visit"):
             outcomes[name][rows] = self.state[name][rows]
 
-    def _reset_at_once(self, observation: ObservationArrays, outcomes: Records, info: Info) -> None:
+    def _visible(self) -> Observation:
+        return self._observation.visible(len(self.world.items))
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which items, or candidates, are on offer now: [B, K n] bool, as ``RecommenderEnv`` row by row."""
+        return available_actions(self.world, self.state, self._observation)
+
+    def _reset_at_once(self, outcomes: Records, info: Info) -> None:
         """SAME_STEP: keep what the finished rows ended with, and start their next sessions."""
         done = self._done.copy()
         rows = np.flatnonzero(done)
         final_obs = np.full(self.num_envs, None, object)
-        last = {key: array[rows] for key, array in observation._asdict().items()}
+        last = {key: array[rows] for key, array in self._visible().items()}
         for i, row in enumerate(rows):
             final_obs[row] = {key: array[i] for key, array in last.items()}
         final_info = {key: np.where(done, array, np.zeros_like(array)) for key, array in info.items()}
         for array in info.values():
             array[rows] = 0  # nothing has happened yet in the sessions that start now
-        self._start(rows, *self._users_in_order(rows), observation)
+        self._start(rows, *self._users_in_order(rows), self._observation)
         self._name_users(outcomes, rows)
         info.update(final_obs=final_obs, _final_obs=done, final_info=final_info, _final_info=done.copy())
 
     def _info(self, outcomes: Records, expected: NDArray[np.float64]) -> Info:
         info = {name: outcomes[name] for name in OUTCOME_INFO}
+        if self.world.has_returns:
+            info[VISIT_INFO] = outcomes["visit_ended"]
         if self.expected_reward:
             info[TRUTH_INFO] = expected
         return info

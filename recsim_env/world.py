@@ -21,6 +21,8 @@ from recsim_env.threads import NUM_THREADS, split_rows
 from recsim_env.user_model import UserModel
 
 PARALLEL_FROM = 8_192  # users; below, waking the threads costs more than it saves
+PARALLEL_CHECK_FROM = 65_536  # users; a check costs a tenth of a step
+LIFETIME_VISITS = 1_024  # numbers set aside for the visits of one lifetime
 SMALLEST_PIECE = 128  # users; as many take some tens of microseconds
 
 
@@ -62,7 +64,7 @@ class World:
             raise TypeError(f"World: config: expected WorldConfig, got {type(config).__name__}")
         self.user_model = UserModel() if user_model is None else user_model
         self.kernel = self._bind()
-        self.catalog = draw_catalog(self.config.catalog)
+        self.catalog = draw_catalog(self.config.catalog, self.config.run.run_hours)
         self.items = self.catalog.items
         self.topic_centres = self.catalog.topic_centres
         self.params = pack_params(self.config)
@@ -79,6 +81,26 @@ class World:
     def _bind(self) -> Any:
         replacements = self.user_model.replacements
         return build_kernel(replacements) if replacements else drivers
+
+    @property
+    def num_choices(self) -> int:
+        """How many items a position of a slate is chosen from: M candidates, or all N."""
+        return self.config.candidates.num_candidates or self.config.catalog.num_items
+
+    @property
+    def has_returns(self) -> bool:
+        """Whether users come back within an episode."""
+        return self.config.returns.lifetime_hours > 0
+
+    def users(self, count: int, first: int = 0) -> NDArray[np.int64]:
+        """Users number first .. first + count - 1 of a sample: [count] int64 ids, all different.
+
+        Where there is a run, every ``count`` of them arrive evenly over it.
+        """
+        run = self.config.run
+        stride = max(1, run.run_users // count) if run.run_hours else 1
+        numbers = np.arange(first, first + count)
+        return numbers * stride
 
     @cached_property
     def public_catalog(self) -> PublicCatalog:
@@ -97,14 +119,22 @@ class World:
 
     def empty_observation(self, num_users: int) -> ObservationArrays:
         """Fresh observation arrays for ``num_users`` rows, their content undefined."""
-        history, slate = self.config.history_length, self.config.slate_size
-        block = np.empty((2 * (history + slate) + 2) * num_users, np.int64)  # one: fewer page faults
+        widths = self.observation_widths
+        block = np.empty(sum(widths) * num_users, np.int64)  # one: fewer page faults
         parts, start = [], 0
-        for width in (history, history, slate, slate, 1, 1):
+        for width in widths:
             parts.append(block[start : start + width * num_users].reshape(num_users, width))
             start += width * num_users
-        parts[-2] = parts[-2][:, 0]
-        return ObservationArrays(*parts)
+        arrays = ObservationArrays(*parts)
+        return arrays._replace(segment=arrays.segment[:, 0])
+
+    @property
+    def observation_widths(self) -> tuple[int, ...]:
+        """Columns of each of the ``ObservationArrays``, 1 for ``segment``."""
+        config = self.config
+        history, slate, clock = config.history_length, config.slate_size, config.run.run_hours > 0
+        candidates = config.candidates.num_candidates
+        return (history, history, slate, slate, 1, 1, int(self.has_returns), int(clock), candidates)
 
     def reset(
         self,
@@ -135,7 +165,32 @@ class World:
         parallel = len(rows) >= PARALLEL_FROM if parallel is None else parallel
         start_rows = self._starter(seed, states, Starts(rows, users, visits), arrays, scratch)
         split_rows(start_rows, len(rows), parallel, SMALLEST_PIECE)
+        if self.config.candidates.num_candidates:
+            self.offer(seed, states, arrays.candidates, scratch)
         return arrays
+
+    def offer(
+        self,
+        seed: int,
+        states: Records,
+        candidates: NDArray[np.int64] | None = None,
+        scratch: Records | None = None,
+    ) -> NDArray[np.int64]:
+        """The candidates of this step for [B] states: [B, M] int64 items, ~item where one is not on offer.
+
+        They are a function of the seed and of a state's user, visit, step, taste and hour.
+        """
+        shape = (len(states), self.config.candidates.num_candidates)
+        offers = np.empty(shape, np.int64) if candidates is None else candidates
+        scratch = self.empty_scratch() if scratch is None else scratch
+        key = stream_key(seed)
+
+        def draw(thread: int, start: int, stop: int) -> None:
+            own = scratch[thread : thread + 1]
+            self.kernel.offer_users(self.params, self.items, key, states, own, offers, start, stop)
+
+        split_rows(draw, len(states), offers.size >= PARALLEL_FROM, SMALLEST_PIECE)
+        return offers
 
     def _starter(
         self, seed: int, states: Records, starts: Starts, arrays: ObservationArrays, scratch: Records
@@ -168,11 +223,12 @@ class World:
         Args:
             seed: as given to ``reset``.
             states: [B] USER_STATE, changed in place unless idle.
-            slates: [B, K] int64, items in [0, N); not checked here, see ``find_invalid``.
+            slates: [B, K] int64, items in [0, N); not checked here, see ``find_invalid``. One that is not on
+                offer at this hour shows nothing.
             idle: [B] bool; none by default. Idle users keep their state, and their outcome is zero.
             starts: visits to start in rows that are idle, in ascending order of the rows; none by default.
             blank_repeats: whether to look for repeats of an item within a slate, which show nothing.
-            max_steps: horizon after which a visit is truncated; 0 for none.
+            max_steps: horizon, in decisions, after which an episode is truncated; 0 for none.
             scratch, parallel: as for ``reset``.
 
         Returns:
@@ -187,6 +243,7 @@ class World:
         key = stream_key(seed)
         starts = Starts(*np.empty((3, 0), np.int64)) if starts is None else starts
         start_visits = self._starter(seed, states, starts, observation, scratch)
+        look_for_blanks = blank_repeats or self.config.catalog.shelf_hours > 0
 
         def serve(thread: int, start: int, stop: int) -> None:
             own = scratch[thread : thread + 1]
@@ -196,7 +253,7 @@ class World:
                 key,
                 states,
                 slates,
-                blank_repeats,
+                look_for_blanks,
                 max_steps,
                 idle,
                 outcomes,
@@ -205,13 +262,19 @@ class World:
                 start,
                 stop,
             )
+            if self.has_returns:
+                self.kernel.return_users(
+                    self.params, key, states, max_steps, outcomes, own, observation, start, stop
+                )
             first, last = np.searchsorted(starts.rows, (start, stop))
             if first < last:
                 start_visits(thread, first, last)
 
         split_rows(serve, count, parallel, SMALLEST_PIECE)
-        if blank_repeats:  # a later call with the same scratch must not see this one's blank positions
+        if look_for_blanks:  # a later call with the same scratch must not see this one's blank positions
             scratch["examination"][:, : self.config.slate_size] = self.params["examination"]
+        if self.config.candidates.num_candidates:
+            self.offer(seed, states, observation.candidates, scratch)
         return outcomes, observation
 
     def find_invalid(
@@ -224,18 +287,19 @@ class World:
         """(row, position) of the first item outside [0, N) or, unless allowed, repeated; else None.
 
         Args:
-            slates: [B, K] int64.
+            slates: [B, K] int64; numbers of candidates, in [0, M), where there are such.
             allow_repeats: whether a slate may show an item twice.
-            scratch, parallel: as for ``reset``.
+            scratch: as for ``reset``.
+            parallel: whether to use several threads; by default from ``PARALLEL_CHECK_FROM`` users on.
         """
         scratch = self.empty_scratch() if scratch is None else scratch
-        parallel = len(slates) >= PARALLEL_FROM if parallel is None else parallel
-        num_items = self.config.catalog.num_items
+        parallel = len(slates) >= PARALLEL_CHECK_FROM if parallel is None else parallel
+        num_choices = self.num_choices
         found: list[tuple[int, int]] = []
 
         def search(thread: int, start: int, stop: int) -> None:
             own = scratch[thread : thread + 1]
-            self.kernel.find_invalid(slates, num_items, allow_repeats, own, start, stop)
+            self.kernel.find_invalid(slates, num_choices, allow_repeats, own, start, stop)
             row, position = own["fault"][0].tolist()
             if row >= 0:
                 found.append((row, position))

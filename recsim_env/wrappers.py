@@ -20,7 +20,8 @@ from recsim_env.world import World
 EVENT_BITS = np.array([[bool(mask & event) for event in Event] for mask in range(ALL_EVENTS + 1)], np.float32)
 """[8, 3]: an event mask as three numbers, 0 or 1: click, like, purchase."""
 
-HALF_WAY = 10.0  # decisions after which the flat ``session_step`` reads one half
+HALF_WAY = {"session_step": 10.0, "hours_away": 24.0, "hour": 24.0}
+"""Where the flat form of a count, decisions or hours, reads one half."""
 _NO_SPREAD = (
     1e-6  # relative to a feature's own scale, what is rounding rather than a difference between items
 )
@@ -50,14 +51,15 @@ class HistoryFlattener:
     """Dict observations of one world, single or batched, as flat vectors.
 
     Layout: H history slots, the latest last; K slots of the last slate, from the top; the segment as S
-    numbers of which one is 1; session_step / (session_step + 10). A slot holds the item's features (see
-    ``item_features``) and its three event bits, and is zero where there is no item.
+    numbers of which one is 1; session_step / (session_step + 10); where the world has them hours_away /
+    (hours_away + 24), hour / (hour + 24), and the features of each candidate. A slot holds the item's
+    features (see ``item_features``) and its three event bits, and is zero where there is no item.
 
     Args:
         world: whose observations.
 
     Attributes:
-        space: Box [(H + K) (C + 5) + S + 1] float32 with finite limits.
+        space: Box [(H + K) (C + 5) + S + 1 + ...] float32 with finite limits.
     """
 
     def __init__(self, world: World) -> None:
@@ -67,26 +69,45 @@ class HistoryFlattener:
         self._segments = np.eye(segments, dtype=np.float32)
         self._num_features = self._items.shape[1]
         self._slots_end = slots * (self._num_features + EVENT_BITS.shape[1])
-        self._width = self._slots_end + segments + 1
-        tail = np.zeros(segments + 1, np.float32)
-        low = np.append(self._items.min(axis=0), EVENT_BITS.min(axis=0))
+        self._segments_end = self._slots_end + segments
+        keys = observation_space(config).spaces
+        self._counts = {name: half for name, half in HALF_WAY.items() if name in keys}
+        self._num_candidates = config.candidates.num_candidates
+        low = self._items.min(axis=0)
         # At least 1, also for a topic without items: checkers want every interval to have a length.
-        high = np.append(np.maximum(self._items.max(axis=0), 1), EVENT_BITS.max(axis=0))
+        high = np.maximum(self._items.max(axis=0), 1)
+        between = np.zeros(segments + len(self._counts), np.float32)
         self.space = spaces.Box(
-            np.append(np.tile(low, slots), tail), np.append(np.tile(high, slots), tail + 1), dtype=np.float32
+            np.concatenate(
+                (np.tile([*low, *EVENT_BITS.min(axis=0)], slots), between, np.tile(low, self._num_candidates))
+            ),
+            np.concatenate(
+                (
+                    np.tile([*high, *EVENT_BITS.max(axis=0)], slots),
+                    between + 1,
+                    np.tile(high, self._num_candidates),
+                )
+            ),
+            dtype=np.float32,
         )
 
     def __call__(self, observation: dict[str, Any]) -> NDArray[np.float32]:
         """Flatten one observation, [width], or a batch of them, [B, width]; always a fresh array."""
         items = np.concatenate((observation["history_items"], observation["last_slate"]), axis=-1)
         events = np.concatenate((observation["history_events"], observation["last_events"]), axis=-1)
-        flat = np.empty((*items.shape[:-1], self._width), np.float32)
+        flat = np.empty((*items.shape[:-1], *self.space.shape), np.float32)
         slots = flat[..., : self._slots_end].reshape(*items.shape, -1)  # a view: the split axis is contiguous
         slots[..., : self._num_features] = self._items.take(items, axis=0)
         slots[..., self._num_features :] = EVENT_BITS.take(events, axis=0)
-        flat[..., self._slots_end : -1] = self._segments.take(observation["segment"], axis=0)
-        step = observation["session_step"][..., 0]
-        flat[..., -1] = step / (step + HALF_WAY)
+        at = self._segments_end
+        flat[..., self._slots_end : at] = self._segments.take(observation["segment"], axis=0)
+        for name, half_way in self._counts.items():
+            count = observation[name][..., 0]
+            flat[..., at] = count / (count + half_way)
+            at += 1
+        if self._num_candidates:
+            features = self._items.take(observation["candidates"], axis=0)
+            flat[..., at:] = features.reshape(*items.shape[:-1], -1)
         return flat
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from recsim_env import World, WorldConfig
+from recsim_env.config import Change
 from recsim_env.truth import slate_truth
 
 MODELS = ("logit", "cascade", "position")
@@ -179,6 +180,7 @@ def replicas(world: World, state: np.ndarray, count: int) -> np.ndarray:
 
 SEARCHABLE = {float: 1e3, int: 50}
 SHAPE_FIELDS = {
+    "num_candidates",
     "num_items",
     "embedding_dim",
     "num_topics",
@@ -207,6 +209,20 @@ def configs(
 ) -> WorldConfig:
     """Random worlds of the shared shapes."""
     config = small_config(draw(st.sampled_from(slate_sizes)), draw(st.sampled_from(models)))
-    names = [spec.name for spec in dataclasses.fields(config) if "low" not in spec.metadata]
-    changes = {name: draw(section_fields(getattr(config, name))) for name in names}
+    parts = {spec.name: getattr(config, spec.name) for spec in dataclasses.fields(config)}
+    changes = {
+        name: draw(section_fields(part)) for name, part in parts.items() if dataclasses.is_dataclass(part)
+    }
+    if draw(st.booleans()):
+        changes["run"]["run_hours"] = draw(st.floats(1.0, 1e3))
+        changes["drift"] = draw(st.lists(st.builds(Change.from_dict, changes_of_drift()), max_size=3))
+    else:
+        changes["run"]["run_hours"] = changes["catalog"]["shelf_hours"] = 0.0
     return config.replace(**changes)
+
+
+def changes_of_drift() -> st.SearchStrategy[dict[str, Any]]:
+    kinds = st.sampled_from(["sudden", "gradual", "recurring"])
+    return st.tuples(kinds, section_fields(Change)).map(
+        lambda drawn: {"kind": drawn[0], **drawn[1], "segment": -1}
+    )

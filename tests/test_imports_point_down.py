@@ -22,15 +22,16 @@ FLOORS: list[list[str]] = [
     ["catalog", "interface"],
     # one user, one step
     ["kernel.affinity", "kernel.choice", "kernel.draws", "kernel.funnel", "kernel.observation"],
-    ["kernel.preferences", "kernel.reward", "kernel.session"],
-    ["kernel.truth"],
+    ["kernel.drift", "kernel.preferences", "kernel.reward", "kernel.session"],
+    ["kernel.truth", "kernel.visits"],
     ["kernel.reset", "kernel.step"],
     ["kernel.drivers"],
     ["kernel.rebuild"],
     ["kernel", "user_model"],
     # many users
     ["world"],
-    ["rollout", "truth"],
+    ["actions", "truth"],
+    ["one_user", "rollout"],
     ["event_log", "metrics", "optimal"],
     ["replay"],
     # what a person looks at

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from recsim_env.arithmetic import HALF, dot
+from recsim_env.arithmetic import HALF, ZERO, dot, exp
 from recsim_env.compiling import compiled
+
+LOG_2 = np.float32(np.log(2))
 
 
 @compiled
@@ -25,8 +27,11 @@ def outside_utility(params, state):
 def utility(params, state, item, item_match, outside):
     """Utility of clicking an item, before examination.
 
-    v = beta <z, x_a> + g_a + eta_u log pi_a - lambda s_c(a) - (utility of clicking nothing), with log pi
-    centred over the catalog.
+    v = beta <z, x_a> + g_a + L (g'_a - g_a) + eta_u log pi_a - lambda s_c(a) + phi 2^(-age / half-life)
+        - (utility of clicking nothing),
+
+    with log pi centred over the catalog, g' the appeal that drift leads to, L how far it has come, and the
+    age of an item in hours since it arrived.
 
     Args:
         params: PARAMS record.
@@ -38,10 +43,14 @@ def utility(params, state, item, item_match, outside):
     Source: ours; a random-utility model (McFadden 1974) with conformity to popularity and satiation per
     topic.
     """
-    return (
+    value = (
         params.affinity_weight * item_match
-        + item.appeal
+        + (item.appeal + state.appeal_shift * (item.later_appeal - item.appeal))
         + state.conformity * item.log_popularity
         - params.satiation_weight * state.satiation[np.uint64(item.topic)]
         - outside
     )
+    if params.freshness_weight > ZERO:
+        age = max(np.float32(state.hour) - item.born, ZERO)
+        value += params.freshness_weight * exp(-age * LOG_2 / params.freshness_half_life)
+    return value

@@ -3,6 +3,8 @@
     traits, drawn for visit 0   [taste: D / 4] [traits: 2]
     visit                       [interest: D / 4] [visit: 1] [for each organic item: events 1, candidates / 4]
     step                        [item: K] [user: 1] [interest: D / 16]
+    return                      [1]
+    offer                       [candidates: M n / 4, where each is the best of n]
 
 Drawing them together lets the Philox rounds run over whole vectors; each block's bits depend on its own key
 alone.
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_env.config import WorldConfig
+from recsim_env.config import CandidateConfig, WorldConfig
 from recsim_env.records import Records, pack_params, scratch_dtype
 from recsim_env.streams import PURPOSE_BITS, Purpose
 
@@ -25,6 +27,11 @@ def organic_blocks(candidates: int) -> int:
 def step_noise_blocks(dim: int) -> int:
     """Blocks for the noise on interest in one step: a byte for each dimension."""
     return -(-dim // 16)
+
+
+def offer_blocks(candidates: CandidateConfig) -> int:
+    """Blocks for the candidates of one step: a word for each draw."""
+    return -(-candidates.num_candidates * candidates.candidate_draws // 4)
 
 
 def empty_scratch(config: WorldConfig, count: int) -> Records:
@@ -44,6 +51,8 @@ def empty_scratch(config: WorldConfig, count: int) -> Records:
             (Purpose.STEP_USER, 0, 1),
             (Purpose.STEP_INTEREST, 0, step_noise_blocks(dim)),
         ],
+        "return": [(Purpose.VISIT_RETURN, 0, 1)],
+        "offer": [(Purpose.CANDIDATE, 0, offer_blocks(config.candidates))],
     }
     counts = {name: sum(blocks for _, _, blocks in group) for name, group in groups.items()}
     scratch = np.zeros(count, scratch_dtype(config, counts))
@@ -52,7 +61,6 @@ def empty_scratch(config: WorldConfig, count: int) -> Records:
     scratch["dim"] = dim
     scratch["num_topics"] = config.catalog.num_topics
     scratch["width"] = scratch["utility"].shape[1]
-    scratch["turned"] = -1 - np.arange(scratch["turned"].shape[1])  # behind both copies of a slate: no item
     for name, group in groups.items():
         scratch[f"{name}_blocks"] = scratch[f"{name}_lanes"].shape[1]
         start = 0

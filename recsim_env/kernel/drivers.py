@@ -10,27 +10,31 @@ from recsim_env.kernel.affinity import match, outside_utility, utility
 from recsim_env.kernel.funnel import like_prob, marginal_purchase_prob
 from recsim_env.kernel.observation import write_observation
 from recsim_env.kernel.reset import reset_user
-from recsim_env.kernel.step import evolve, face_slate, skip_user, step_user
+from recsim_env.kernel.step import evolve, face_slate, on_offer, skip_user, step_user
 from recsim_env.kernel.truth import slate_expected_reward, value_of_click
+from recsim_env.kernel.visits import return_user
+from recsim_env.streams import fill_words, uniform_index
+
+INFINITY = np.float32(np.inf)
 
 
 @compiled(merge=True)
-def has_repeat(slate, scratch):
-    """Whether an item stands twice on a slate, found by turning it past itself by up to half its length.
+def may_repeat(slate, scratch):
+    """False only if no item stands twice on a slate; true also where two items share a place in the table.
+
+    Every item leaves this slate's number at its place, which a repeat then finds there.
 
     Args:
-        slate: [K] int64; scratch: SCRATCH record, whose ``turned`` is overwritten.
+        slate: [K] int64; scratch: SCRATCH record, whose ``seen`` and ``num_seen`` are overwritten.
     """
-    count, turned = slate.shape[0], scratch.turned
-    for k in range(count):
-        turned[k] = slate[k]
-    for k in range(count):
-        turned[np.uint64(k + count)] = slate[k]
-    repeated = False
-    for distance in range(1, count // 2 + 1):
-        for k in range(scratch.width):
-            repeated = bool(repeated | (turned[k] == turned[np.uint64(k + distance)]))
-    return repeated
+    scratch.num_seen += np.uint32(1)
+    number, last = scratch.num_seen, np.uint64(scratch.seen.shape[0] - 1)
+    suspected = False
+    for k in range(slate.shape[0]):
+        place = np.uint64(slate[k]) & last
+        suspected = bool(suspected | (scratch.seen[place] == number))
+        scratch.seen[place] = number
+    return suspected
 
 
 @compiled(entry=True)
@@ -51,7 +55,7 @@ def find_invalid(slates, num_items, allow_repeats, scratch, start, stop):
         outside = False
         for k in range(slate.shape[0]):
             outside = bool(outside | (np.uint64(slate[k]) >= np.uint64(num_items)))
-        if outside or (not allow_repeats and has_repeat(slate, own)):
+        if outside or (not allow_repeats and may_repeat(slate, own)):
             for k in range(slate.shape[0]):
                 fault = slate[k] < 0 or slate[k] >= num_items
                 for j in range(k):
@@ -69,7 +73,7 @@ def step_users(
     seed,
     states,
     slates,
-    blank_repeats,
+    look_for_blanks,
     max_steps,
     idle,
     outcomes,
@@ -82,7 +86,7 @@ def step_users(
 
     Args:
         params: [1] PARAMS; items: [N] ITEM; seed: uint64; states: [B] USER_STATE, changed in place.
-        slates: [B, K] int64; blank_repeats: bool, whether they may repeat items.
+        slates: [B, K] int64; look_for_blanks: bool, whether they may hold repeats or items not on offer.
         max_steps: int, the horizon; 0 for none.
         idle: [B] bool, true to leave a user as is.
         outcomes: [B] OUTCOME, overwritten; scratch: [1] SCRATCH of the calling thread.
@@ -98,9 +102,62 @@ def step_users(
             skip_user(states[i], outcomes[i])
         else:
             step_user(
-                params[0], items, seed, states[i], slates[i], blank_repeats, max_steps, outcomes[i], own
+                params[0], items, seed, states[i], slates[i], look_for_blanks, max_steps, outcomes[i], own
             )
         write_observation(states[i], i, observation)
+
+
+@compiled(entry=True)
+def return_users(params, seed, states, max_steps, outcomes, scratch, observation, start, stop):
+    """Let the users whose session ended with this step churn or return, as ``return_user``.
+
+    Args:
+        params: [1] PARAMS; seed: uint64; states: [B] USER_STATE, changed in place.
+        max_steps: int, the horizon; 0 for none.
+        outcomes: [B] OUTCOME as ``step_users`` left them, changed in place; scratch: [1] SCRATCH of the
+            calling thread.
+        observation: ObservationArrays of B rows, those of users who are back overwritten.
+        start, stop: the rows to serve.
+    """
+    for i in range(start, stop):
+        if outcomes[i].terminated:
+            return_user(params[0], seed, max_steps, states[i], outcomes[i], scratch[0])
+            write_observation(states[i], i, observation)
+
+
+@compiled(entry=True)
+def offer_users(params, items, seed, states, scratch, offers, start, stop):
+    """Draw the candidates of the rows start .. stop - 1.
+
+    The catalog is cut into M parts, item a being of part a mod M, and each gives one candidate: of
+    ``candidate_draws`` of its items, drawn uniformly, the one closest to the user's taste. So no two are the
+    same, whatever is drawn.
+
+    Args:
+        params: [1] PARAMS; items: [N] ITEM; seed: uint64; states: [B] USER_STATE.
+        scratch: [1] SCRATCH of the calling thread; offers: [B, M] int64, rows overwritten: items, or ~item
+            for one that is not on offer at this hour.
+
+    Source: ours.
+    """
+    own = scratch[0]
+    words, count = own.words, offers.shape[1]
+    draws = params[0].candidate_draws
+    for i in range(start, stop):
+        state = states[i]
+        lanes, keys = own.offer_lanes, own.offer_keys
+        fill_words(seed, state.user_id, state.visit, state.step, own.offer_blocks, lanes, keys, words)
+        for m in range(count):
+            size = (params[0].num_items - m + count - 1) // count
+            best = np.uint64(0)
+            best_match = -np.float32(2)
+            for n in range(draws):
+                at = m * draws + n
+                item = np.uint64(m + count * uniform_index(words[at % 4, at // 4], size))
+                item_match = match(state.taste, items[item])
+                best = item if item_match > best_match else best
+                best_match = max(item_match, best_match)
+            offers[i, m] = np.int64(best) if on_offer(state, items[best]) else ~np.int64(best)
 
 
 @compiled(entry=True)
@@ -175,7 +232,8 @@ def item_truth_users(params, items, states, truth, start, stop):
         for n in range(len(items)):
             item = items[n]
             item_match = match(state.interest, item)
-            truth.utility[i, n] = utility(params[0], state, item, item_match, outside)
+            wanted = utility(params[0], state, item, item_match, outside)
+            truth.utility[i, n] = wanted if on_offer(state, item) else -INFINITY
             truth.value_of_click[i, n] = value_of_click(params[0], state, item, item_match)
 
 
@@ -188,5 +246,6 @@ def pool_truth_users(params, items, states, pools, truth, start, stop):
         for m in range(pool.shape[0]):
             item = items[np.uint64(pool[m])]
             item_match = match(state.interest, item)
-            truth.utility[i, m] = utility(params[0], state, item, item_match, outside)
+            wanted = utility(params[0], state, item, item_match, outside)
+            truth.utility[i, m] = wanted if on_offer(state, item) else -INFINITY
             truth.value_of_click[i, m] = value_of_click(params[0], state, item, item_match)

@@ -41,3 +41,7 @@ def write_observation(state, row, observation):
     copy_row(state.last_events, observation.last_events, row)
     observation.segment[row] = state.segment
     observation.session_step[row, 0] = state.step
+    if observation.hours_away.shape[1] > 0:
+        observation.hours_away[row, 0] = state.hours_away
+    if observation.hour.shape[1] > 0:
+        observation.hour[row, 0] = np.int64(state.hour)

@@ -71,7 +71,7 @@ def boredom(params, items, state, slate, examination):
     for k in range(slate.shape[0]):
         satiated += examination[k] * state.satiation[np.uint64(items[np.uint64(slate[k])].topic)]
         seen += examination[k]
-    return satiated / seen
+    return satiated / seen if seen > ZERO else ZERO
 
 
 @compiled(merge=True)

@@ -11,6 +11,7 @@ from recsim_env.compiling import compile_options, compiled, plain_function
 from recsim_env.kernel import (
     affinity,
     choice,
+    drift,
     drivers,
     funnel,
     observation,
@@ -20,6 +21,7 @@ from recsim_env.kernel import (
     session,
     step,
     truth,
+    visits,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -31,6 +33,8 @@ MODULES: tuple[ModuleType, ...] = (
     reward,
     observation,
     truth,
+    drift,
+    visits,
     reset,
     step,
     drivers,
@@ -38,6 +42,8 @@ MODULES: tuple[ModuleType, ...] = (
 ENTRIES = (
     "step_users",
     "reset_users",
+    "return_users",
+    "offer_users",
     "observe_users",
     "find_invalid",
     "slate_truth_users",

@@ -1,15 +1,17 @@
-"""The start of a visit: a user drawn from the streams, with an organic history."""
+"""The start of an episode: a user drawn from the streams, with an organic history."""
 
 import numpy as np
 
 from recsim_env.arithmetic import ZERO, normal_quantile, normalise
 from recsim_env.compiling import compiled, prefetch
 from recsim_env.kernel.affinity import match, outside_utility, utility
+from recsim_env.kernel.drift import drift_taste
 from recsim_env.kernel.funnel import like_prob, purchase_prob
-from recsim_env.kernel.session import initial_patience
+from recsim_env.kernel.visits import begin_visit
 from recsim_env.records import NO_EVENT, Event
 from recsim_env.streams import fill_normals, fill_words, uniform, uniform_index
 
+UNBORN = np.float32(1e6)  # utility that an item lacks before it arrives
 INFINITY = np.float32(np.inf)
 NONE = np.uint8(NO_EVENT)
 CLICK = np.uint8(Event.CLICK)
@@ -31,14 +33,15 @@ def draw_topic(params, num_topics, segment, own_word, pick_word):
 
 @compiled(merge=True)
 def draw_traits(params, topic_centres, seed, state, scratch):
-    """Fixed traits, a function of (seed, user): segment, taste, conformity, price sensitivity.
+    """Fixed traits, a function of (seed, user), and of ``state.hour`` under drift of taste.
 
     taste = unit(centre of a first topic + w centre of a second + own direction of length about
     ``taste_noise``).
 
     Args:
         params: PARAMS record; topic_centres: [C, D] float32; seed: uint64.
-        state: USER_STATE record with ``user_id`` set, changed in place; scratch: SCRATCH record.
+        state: USER_STATE record with ``user_id`` and ``hour`` set, in which segment, taste, conformity and
+            price sensitivity are written; scratch: SCRATCH record.
 
     Source: ours.
     """
@@ -68,7 +71,10 @@ def draw_traits(params, topic_centres, seed, state, scratch):
     spread = params.taste_noise / np.float32(np.sqrt(np.float32(dim)))
     taste, normals, weight = state.taste, scratch.noise, params.second_topic_weight
     for d in range(dim):
-        taste[d] = topic_centres[first, d] + weight * topic_centres[second, d] + spread * normals[d]
+        taste[d] = topic_centres[first, d] + weight * topic_centres[second, d]
+    drift_taste(params, topic_centres, first, second, state)
+    for d in range(dim):
+        taste[d] += spread * normals[d]
     normalise(taste)
 
 
@@ -95,6 +101,7 @@ def find_organic_item(params, items, state, words, block, candidates):
         item = items[candidate]
         item_match = match(state.interest, item)
         item_utility = utility(params, state, item, item_match, outside)
+        item_utility -= UNBORN if item.born > state.hour else ZERO
         better = item_utility > best_utility
         best = candidate if better else best
         best_match = item_match if better else best_match
@@ -107,7 +114,8 @@ def draw_organic_history(params, items, state, scratch):
     """Fill the history with items that the user found without the platform's recommendations.
 
     Each is the one of highest utility to the user among ``organic_candidates`` drawn uniformly; it was
-    clicked, and liked and bought by the funnel. A cold user has none.
+    clicked, and liked and bought by the funnel. Where all of these arrive only later there is one item fewer.
+    A cold user has none.
 
     Args:
         params: PARAMS record; items: [N] ITEM; state: USER_STATE record, changed in place.
@@ -123,26 +131,40 @@ def draw_organic_history(params, items, state, scratch):
         history_events[j] = NONE
     if uniform(words[1, visit_at]) < params.cold_share:
         return
+    per_item = 1 + (scratch.candidates.shape[0] + 3) // 4
     span = params.organic_max - params.organic_min + 1
     drawn = params.organic_min + uniform_index(words[2, visit_at], span)
     count = min(drawn, history_items.shape[0])
-    block = visit_at + 1
-    for j in range(count):
+    block = visit_at + 1 - per_item
+    start = history_items.shape[0] - count
+    placed = 0
+    for _ in range(count):
+        block += per_item
         item, item_match = find_organic_item(params, items, state, words, block + 1, scratch.candidates)
+        if items[item].born > state.hour:
+            continue
         events = CLICK
         liked = uniform(words[0, block]) < like_prob(params, items[item], item_match)
         if liked:
             events |= LIKE
         if uniform(words[1, block]) < purchase_prob(params, state, items[item], item_match, liked):
             events |= PURCHASE
-        history_items[history_items.shape[0] - count + j] = item
-        history_events[history_items.shape[0] - count + j] = events
-        block += 1 + (scratch.candidates.shape[0] + 3) // 4
+        history_items[start + placed] = item
+        history_events[start + placed] = events
+        placed += 1
+    missing = count - placed
+    if missing > 0:
+        for j in range(history_items.shape[0] - 1, start + missing - 1, -1):
+            history_items[j] = history_items[j - missing]
+            history_events[j] = history_events[j - missing]
+        for j in range(start, start + missing):
+            history_items[j] = params.num_items
+            history_events[j] = NONE
 
 
 @compiled(merge=True)
 def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
-    """Start a visit: overwrite the state record with user ``user`` at the beginning of visit ``visit``.
+    """Start an episode: overwrite the state record with user ``user`` at the beginning of visit ``visit``.
 
     Args:
         params: PARAMS record; items: [N] ITEM; topic_centres: [C, D] float32; seed: uint64; user, visit:
@@ -151,24 +173,17 @@ def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
     """
     state.user_id = user
     state.visit = visit
-    state.step = 0
-    state.ended = False
+    state.decisions = 0
+    state.hours_away = 0
+    arrived = np.float64(np.uint64(user) % np.uint64(params.run_users))
+    state.arrival = np.float64(params.run_hours) * arrived / np.float64(params.run_users)
+    state.hour = state.arrival
     draw_traits(params, topic_centres, seed, state, scratch)
-    interest, taste, normals, satiation = state.interest, state.taste, scratch.noise, state.satiation
-    dim = taste.shape[0]
-    zero = np.int64(0)
-    fill_words(
-        seed, user, visit, zero, scratch.visit_blocks, scratch.visit_lanes, scratch.visit_keys, scratch.words
-    )
-    fill_normals(scratch.words, scratch.uniforms, normals)
-    spread = params.interest_noise / np.float32(np.sqrt(np.float32(dim)))
-    for d in range(dim):
-        interest[d] = taste[d] + spread * normals[d]
-    normalise(interest)
+    begin_visit(params, seed, state, scratch)
+    satiation = state.satiation
     for c in range(satiation.shape[0]):
         satiation[c] = ZERO
     state.satisfaction = params.satisfaction_initial
-    state.patience = initial_patience(params, uniform(scratch.words[0, dim // 4]))
     draw_organic_history(params, items, state, scratch)
     last_slate, last_events = state.last_slate, state.last_events
     for k in range(last_slate.shape[0]):

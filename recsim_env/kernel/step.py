@@ -20,18 +20,25 @@ LIKE = np.uint8(Event.LIKE)
 PURCHASE = np.uint8(Event.PURCHASE)
 
 
+@compiled
+def on_offer(state, item):
+    """Whether an item is there at the hour of this visit."""
+    hour = np.floor(state.hour)
+    return item.born <= hour and hour < item.gone
+
+
 @compiled(merge=True)
-def face_slate(params, items, state, slate, blank_repeats, scratch):
+def face_slate(params, items, state, slate, look_for_blanks, scratch):
     """What the user makes of a slate before any draw: match, utility and examination of each position.
 
-    A repeat of an item further up is a blank position, examination 0, if ``blank_repeats``; otherwise there
-    must be none.
+    A repeat of an item further up, and an item that is not on offer, is a blank position, examination 0, if
+    ``look_for_blanks``; otherwise there must be none.
 
     Args:
-        params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64; blank_repeats:
+        params: PARAMS record; items: [N] ITEM; state: USER_STATE record; slate: [K] int64; look_for_blanks:
             bool.
         scratch: SCRATCH record, whose ``match`` and ``utility`` [K] float32 are overwritten; ``examination``
-            as well if ``blank_repeats``, else it holds that of the config.
+            as well if ``look_for_blanks``, else it holds that of the config.
     """
     outside = outside_utility(params, state)
     for k in range(slate.shape[0]):
@@ -39,12 +46,12 @@ def face_slate(params, items, state, slate, blank_repeats, scratch):
         item_match = match(state.interest, item)
         scratch.match[k] = item_match
         scratch.utility[k] = utility(params, state, item, item_match, outside)
-    if blank_repeats:
+    if look_for_blanks:
         for k in range(slate.shape[0]):
-            repeated = False
+            blank = not on_offer(state, items[np.uint64(slate[k])])
             for j in range(k):
-                repeated |= slate[j] == slate[k]
-            scratch.examination[k] = ZERO if repeated else params.examination[k]
+                blank |= slate[j] == slate[k]
+            scratch.examination[k] = ZERO if blank else params.examination[k]
 
 
 @compiled(merge=True)
@@ -137,17 +144,19 @@ def evolve(params, items, state, slate, num_clicks, scratch):
     satisfy(params, items, state, slate, clicked, num_clicks)
     state.patience = spend_patience(params, state.patience, state.satisfaction, num_clicks > 0, bored)
     state.step += 1
+    state.decisions += 1
     state.ended = state.patience <= ZERO
 
 
 @compiled(merge=True)
-def step_user(params, items, seed, state, slate, blank_repeats, max_steps, outcome, scratch):
+def step_user(params, items, seed, state, slate, look_for_blanks, max_steps, outcome, scratch):
     """One user answers one slate.
 
     Args:
         params: PARAMS record; items: [N] ITEM; seed: uint64, the key of all draws.
         state: USER_STATE record, changed in place.
-        slate: [K] int64 in [0, N); blank_repeats: bool, whether it may repeat items.
+        slate: [K] int64 in [0, N); look_for_blanks: bool, whether it may repeat items or hold some that are
+            not on offer.
         max_steps: int, the horizon; 0 for none.
         outcome: OUTCOME record, overwritten.
         scratch: SCRATCH record of the calling thread.
@@ -157,14 +166,15 @@ def step_user(params, items, seed, state, slate, blank_repeats, max_steps, outco
     """
     name_draws(slate, scratch)
     draw_step(seed, state, scratch)
-    face_slate(params, items, state, slate, blank_repeats, scratch)
+    face_slate(params, items, state, slate, look_for_blanks, scratch)
     fill_noise(scratch.words, slate.shape[0] + 1, scratch.noise)
     num_clicks = respond(params, items, state, slate, outcome, scratch)
     evolve(params, items, state, slate, num_clicks, scratch)
     outcome.user_id = state.user_id
     outcome.visit = state.visit
     outcome.terminated = state.ended
-    outcome.truncated = max_steps > 0 and state.step >= max_steps and not state.ended
+    outcome.truncated = max_steps > 0 and state.decisions >= max_steps and not state.ended
+    outcome.visit_ended = state.ended
 
 
 @compiled(merge=True)
@@ -179,3 +189,4 @@ def skip_user(state, outcome):
     outcome.purchases = 0
     outcome.terminated = False
     outcome.truncated = False
+    outcome.visit_ended = False

@@ -37,7 +37,7 @@ class FactSheet:
         self.return_gaps = ReturnGaps()
 
     def update(self, batch: Impressions, topic: NDArray[np.int64]) -> None:
-        """Add one batch of decisions of whole sessions, as `rollout` yields them: a user's steps in order.
+        """Add one batch of decisions of whole episodes, as `rollout` yields them: a user's steps in order.
 
         Args:
             batch: impressions.
@@ -56,9 +56,13 @@ class FactSheet:
         self.positions.add(clicked)
         self.popularity.add(items)
         self.repeats.add(users, items, topic[items])
-        ended = batch.terminated | batch.truncated
-        self.sessions.add(batch.step[ended] + 1, batch.truncated[ended])
-        self.repeats.forget(batch.user_id[ended].tolist())
+        episode_over = batch.terminated | batch.truncated
+        over = batch.visit_ended | episode_over
+        self.sessions.add(batch.step[over] + 1, ~batch.visit_ended[over])
+        self.repeats.forget(batch.user_id[episode_over].tolist())
+        away = batch.observation.get("hours_away")
+        if away is not None:
+            self.return_gaps.add(away[(batch.step == 0) & (away[:, 0] > 0), 0])
 
     def result(self) -> dict[str, Fact]:
         """Every fact by name; see the tallies of `facts` and `click_facts` for the definitions."""

@@ -9,6 +9,7 @@ import agents
 from benchmarks.errors import UsageError
 from benchmarks.headroom import (
     find_scenarios,
+    find_users,
     headroom,
     headroom_table,
     make_policy,
@@ -23,7 +24,7 @@ from benchmarks.tasks import TaskFolder, write_json
 from recsim_env import SCENARIOS, World, get_scenario
 
 STOREFRONT = "recsim_env/Storefront-v0"
-SETTINGS = {"users": 4, "seed": 7}
+SETTINGS = {"users": {STOREFRONT: 4}, "seed": 7}
 RETURNS = {
     "random": [1.0, 2.0, 1.0, 2.0],
     "popular": [2.0, 2.0, 2.0, 4.0],
@@ -80,6 +81,7 @@ def test_rows_are_means_with_paired_differences(folder):
         paired = np.array(returns) - np.array(RETURNS["myopic"])
         assert row["minus_myopic"] == user_interval(paired)
         assert row["length"] == 12.5
+        assert row["users"] == 4
     assert summary["headroom"][0]["mean"] == pytest.approx(0.3)
     assert json.loads((folder.folder / "summary.json").read_text()) == summary
 
@@ -139,11 +141,20 @@ def test_scenarios_are_found_by_name():
             find_scenarios(bad)
 
 
+def test_users_may_differ_by_scenario():
+    names = find_scenarios("Storefront-v0,Tiny-v0")
+    assert find_users("400", names) == dict.fromkeys(names, 400)
+    assert find_users("400, Tiny-v0=20,Boredom-v0=3", names) == {names[0]: 400, names[1]: 20}
+    for bad in ("1", "4,5", "x", "4,Tiny-v0=y", "4,Tini-v0=5"):
+        with pytest.raises(UsageError):
+            find_users(bad, names)
+
+
 @pytest.mark.slow
 def test_it_runs_resumes_and_writes_rows(tmp_path):
     arguments = {
         "scenarios": "Memoryless-v0",
-        "num_users": 4,
+        "users": "4",
         "seed": 1_000,
         "out": tmp_path / "out",
         "jobs": 1,

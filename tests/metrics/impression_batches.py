@@ -17,6 +17,8 @@ class Batch:
     revenue: np.ndarray
     terminated: np.ndarray
     truncated: np.ndarray
+    visit_ended: np.ndarray
+    observation: dict
 
 
 def random_batches(generator, num_users=40, num_items=30, num_slots=3, max_length=9):
@@ -36,4 +38,6 @@ def random_batches(generator, num_users=40, num_items=30, num_slots=3, max_lengt
                 revenue=generator.random(len(user)) * 10,
                 terminated=last & ~truncates[user],
                 truncated=last & truncates[user],
+                visit_ended=last & ~truncates[user],
+                observation={},
             )

@@ -1,17 +1,11 @@
-"""Every parameter of a world: frozen dataclasses, checked when they are made, with a JSON round trip."""
+"""The users: who they are, how they choose and change, when they leave and return."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Self
 
-from recsim_env.checked import Section, known_fields, nearest, real, whole
-from recsim_env.streams import MAX_SEED
-
-CONFIG_SCHEMA = 1
+from recsim_env.checked import Section, nearest, real, whole
 
 
 class ChoiceModel(IntEnum):
@@ -20,46 +14,6 @@ class ChoiceModel(IntEnum):
     LOGIT = 0
     CASCADE = 1
     POSITION = 2
-
-
-@dataclass(frozen=True)
-class CatalogConfig(Section):
-    """The items. The catalog is a function of this section alone, so every seed of a world has the same one.
-
-    Attributes:
-        seed: key of the catalog's streams.
-        num_items: N.
-        embedding_dim: D; a multiple of 4.
-        num_topics: C; every item has one, drawn uniformly.
-        topic_spread: length of an item's own direction relative to its topic's, so 0 puts all items on the
-            topic centres.
-        popularity_exponent: s of the Zipf law pi_a ~ rank^-s of base popularity.
-        appeal_scale: standard deviation of appeal, in units of utility.
-        quality_appeal_correlation: correlation of appeal with the normal score of quality; negative is
-            clickbait.
-        topic_quality_share: share of an item's quality that its topic decides; the rest is its own.
-        price_median: median price, in currency units.
-        price_log_std: standard deviation of log price.
-    """
-
-    seed: int = whole(0, 0, MAX_SEED)
-    num_items: int = whole(1_000, 1, 2**31 - 2)
-    embedding_dim: int = whole(16, 4, 1_024)
-    num_topics: int = whole(20, 1, 10_000)
-    topic_spread: float = real(0.5, 0.0, 1e6)
-    popularity_exponent: float = real(1.0, 0.0, 10.0)
-    appeal_scale: float = real(1.2, 0.0, 1e6)
-    quality_appeal_correlation: float = real(-0.8, -1.0, 1.0)
-    topic_quality_share: float = real(0.0, 0.0, 1.0)
-    price_median: float = real(20.0, 1e-6, 1e12)
-    price_log_std: float = real(0.8, 0.0, 5.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.embedding_dim % 4:
-            raise ValueError(
-                f"CatalogConfig.embedding_dim: expected a multiple of 4, got {self.embedding_dim}"
-            )
 
 
 @dataclass(frozen=True)
@@ -116,12 +70,16 @@ class ChoiceConfig(Section):
         no_click_utility: utility of clicking nothing; an item alone at the top is clicked with sigmoid(v -
             this).
         position_exponent: gamma of the examination curve (k + 1)^-gamma.
+        freshness_weight: utility that an item has beyond its appeal when it arrives.
+        freshness_half_life: hours in which that halves.
     """
 
     model: str = "logit"
     affinity_weight: float = real(8.0, 0.0, 60.0)
     no_click_utility: float = real(4.0, -60.0, 60.0)
     position_exponent: float = real(0.66, 0.0, 10.0)
+    freshness_weight: float = real(0.0, 0.0, 60.0)
+    freshness_half_life: float = real(48.0, 1e-3, 1e6)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -202,94 +160,29 @@ class SessionConfig(Section):
 
 
 @dataclass(frozen=True)
-class RewardConfig(Section):
-    """What the modeller values.
+class ReturnConfig(Section):
+    """What follows a session: the user churns for good, or is back after a while.
 
-    reward = click * clicks + like * likes + purchase * sum of price^price_exponent over purchases.
-
-    Attributes:
-        click, like, purchase: weight of one event; the defaults are those of the project's scenarios.
-        price_exponent: 0 counts purchases, 1 counts revenue.
-    """
-
-    click: float = real(0.2, -1e6, 1e6)
-    like: float = real(0.5, -1e6, 1e6)
-    purchase: float = real(1.0, -1e6, 1e6)
-    price_exponent: float = real(0.0, -2.0, 2.0)
-
-
-_SECTIONS: dict[str, type[Section]] = {
-    "catalog": CatalogConfig,
-    "population": PopulationConfig,
-    "choice": ChoiceConfig,
-    "funnel": FunnelConfig,
-    "preferences": PreferenceConfig,
-    "session": SessionConfig,
-    "reward": RewardConfig,
-}
-
-
-@dataclass(frozen=True)
-class WorldConfig(Section):
-    """A whole world: the sections, and the two sizes that shape actions and observations.
+    The log of the gap is normal with mean log gap_median - gap_satisfaction (h - 1/2); the logit of churn is
+    churn_bias - churn_satisfaction (h - 1/2). Sessions themselves take no time.
 
     Attributes:
-        catalog, population, choice, funnel, preferences, session, reward: see each class.
-        slate_size: K items shown per step.
-        history_length: H, how many of the latest interacted items an observation holds.
+        lifetime_hours: an episode holds all visits that begin within so many hours of the first; 0: one.
+        gap_median: hours from one visit to the next at satisfaction 1/2.
+        gap_log_std: standard deviation of the log of the gap.
+        gap_satisfaction: how much shorter its log is at satisfaction 1 than at 0.
+        churn_bias: logit of churn at satisfaction 1/2.
+        churn_satisfaction: how much lower that logit is at satisfaction 1 than at 0.
+        satiation_half_life: hours away in which satiation halves.
+        satisfaction_kept: share of what distinguishes satisfaction from ``satisfaction_initial`` that is left
+            at the next visit.
     """
 
-    catalog: CatalogConfig = field(default_factory=CatalogConfig)
-    population: PopulationConfig = field(default_factory=PopulationConfig)
-    choice: ChoiceConfig = field(default_factory=ChoiceConfig)
-    funnel: FunnelConfig = field(default_factory=FunnelConfig)
-    preferences: PreferenceConfig = field(default_factory=PreferenceConfig)
-    session: SessionConfig = field(default_factory=SessionConfig)
-    reward: RewardConfig = field(default_factory=RewardConfig)
-    slate_size: int = whole(1, 1, 1_000)
-    history_length: int = whole(10, 1, 10_000)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for spec in dataclasses.fields(self):
-            if "low" not in spec.metadata:
-                value, kind = getattr(self, spec.name), _SECTIONS[spec.name]
-                if not isinstance(value, kind):
-                    raise TypeError(f"WorldConfig.{spec.name}: expected {kind.__name__}, got {value!r}")
-        if self.slate_size > self.catalog.num_items:
-            raise ValueError(
-                f"WorldConfig.slate_size: expected at most catalog.num_items={self.catalog.num_items}, "
-                f"got {self.slate_size}"
-            )
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from nested dicts, as ``dataclasses.asdict`` gives; what is missing keeps its default."""
-        return cls().replace(**values)
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some parts changed; a section takes its config or a dict of some of its fields."""
-        parts: dict[str, Any] = {}
-        for name, value in known_fields(type(self), changes).items():
-            current = getattr(self, name)
-            parts[name] = (
-                current.replace(**value)
-                if isinstance(current, Section) and isinstance(value, dict)
-                else value
-            )
-        return dataclasses.replace(self, **parts)
-
-    def to_json(self) -> str:
-        """The config as JSON text; floats survive exactly."""
-        return json.dumps({"config_schema": CONFIG_SCHEMA, **dataclasses.asdict(self)}, indent=2)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """The inverse of ``to_json``."""
-        values = json.loads(text)
-        if not isinstance(values, dict):
-            raise ValueError(f"WorldConfig.from_json: expected a JSON object, got {type(values).__name__}")
-        schema = values.pop("config_schema", None)
-        if schema != CONFIG_SCHEMA:
-            raise ValueError(f"WorldConfig.from_json: expected config_schema {CONFIG_SCHEMA}, got {schema!r}")
-        return cls.from_dict(values)
+    lifetime_hours: float = real(0.0, 0.0, 1e6)
+    gap_median: float = real(24.0, 1e-3, 1e6)
+    gap_log_std: float = real(1.2, 0.0, 5.0)
+    gap_satisfaction: float = real(2.0, 0.0, 60.0)
+    churn_bias: float = real(-1.5, -60.0, 60.0)
+    churn_satisfaction: float = real(4.0, 0.0, 60.0)
+    satiation_half_life: float = real(12.0, 1e-3, 1e6)
+    satisfaction_kept: float = real(1.0, 0.0, 1.0)
