@@ -91,11 +91,11 @@ class EpsilonGreedy:
         # Within a topic the order never changes: the K best of each are all that a slate can need.
         ranking = np.lexsort((-log_popularity, -config.popularity_weight * log_popularity))
         by_topic = [ranking[topic[ranking] == own][:slate_size] for own in range(num_topics)]
-        self._candidates = np.concatenate(by_topic).astype(np.int64)
-        self._candidates = self._candidates[np.lexsort((self._candidates, -log_popularity[self._candidates]))]
+        leading = np.concatenate(by_topic).astype(np.int64)
+        self._leading = leading[np.lexsort((leading, -log_popularity[leading]))]
 
     def best(self, observation: Observation) -> IntArray:
-        """[B, K] int64: the K items of highest utility, best first."""
+        """[B, K] int64: the K items of highest utility, best first; in two-stage worlds their numbers."""
         history, num_items = observation["history_items"], len(self.topic)
         if history.size and history.max() > num_items:
             raise ValueError(
@@ -106,13 +106,24 @@ class EpsilonGreedy:
         counts = np.bincount(flat.ravel(), minlength=len(history) * (self.num_topics + 1))
         counts = counts.reshape(len(history), self.num_topics + 1)[:, :-1]
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        own = self.config.popularity_weight * self.log_popularity[self._candidates]
-        utility = self.config.topic_weight * share[:, self.topic[self._candidates]] + own
-        return self._candidates[top_k(utility, self.slate_size)]
+        if "candidates" in observation:
+            return self._best_candidates(observation["candidates"], share)
+        own = self.config.popularity_weight * self.log_popularity[self._leading]
+        utility = self.config.topic_weight * share[:, self.topic[self._leading]] + own
+        return self._leading[top_k(utility, self.slate_size)]
+
+    def _best_candidates(self, candidates: IntArray, share: FloatArray) -> IntArray:
+        item = np.minimum(candidates, len(self.topic) - 1)
+        utility = self.config.popularity_weight * self.log_popularity[item]
+        utility += self.config.topic_weight * np.take_along_axis(share, self.topic[item], axis=1)
+        return top_k(np.where(candidates < len(self.topic), utility, -np.inf), self.slate_size)
+
+    def _num_choices(self, observation: Observation) -> int:
+        return int(observation["candidates"].shape[1]) if "candidates" in observation else len(self.topic)
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Fill a slate per row and state its propensity; see the class."""
-        best, num_items = self.best(observation), len(self.topic)
+        best, num_items = self.best(observation), self._num_choices(observation)
         slate = np.empty_like(best)
         for slot in range(self.slate_size):
             explore = generator.random(len(best)) < self.config.epsilon
@@ -120,25 +131,23 @@ class EpsilonGreedy:
             for taken in np.sort(slate[:, :slot], axis=1).T:
                 drawn += taken <= drawn
             slate[:, slot] = np.where(explore, drawn, _best_left(best, slate[:, :slot]))
-        return Decision(as_action(slate), self._propensity(best, slate).prod(axis=1))
+        return Decision(as_action(slate), self._propensity(best, slate, num_items).prod(axis=1))
 
     def item_prob(self, observation: Observation) -> FloatArray:
-        """[B, N] float64: probability of every item at position 0."""
-        num_items = len(self.topic)
+        """[B, N] float64: probability of every item, or of every candidate, at position 0."""
+        num_items = self._num_choices(observation)
         first = self.best(observation)[:, :1]
         return (1 - self.config.epsilon) * (np.arange(num_items) == first) + self.config.epsilon / num_items
 
     def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
         """[B, K] float64: probability of every item of these slates given those above it."""
-        return self._propensity(self.best(observation), slate)
+        return self._propensity(self.best(observation), slate, self._num_choices(observation))
 
-    def _propensity(self, best: IntArray, slate: IntArray) -> FloatArray:
+    def _propensity(self, best: IntArray, slate: IntArray, num_items: int) -> FloatArray:
         prob = np.empty(slate.shape)
         for slot in range(slate.shape[1]):
             greedy = slate[:, slot] == _best_left(best, slate[:, :slot])
-            prob[:, slot] = (1 - self.config.epsilon) * greedy + self.config.epsilon / (
-                len(self.topic) - slot
-            )
+            prob[:, slot] = (1 - self.config.epsilon) * greedy + self.config.epsilon / (num_items - slot)
         return prob
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:

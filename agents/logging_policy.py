@@ -74,6 +74,8 @@ class LoggingPolicy:
     it by popularity. A decision costs O(C), not O(N); only slates without exploration (epsilon 0) cost O(N),
     since what a peaked softmax leaves for the next position must be summed up item by item.
 
+    In two-stage worlds p runs over the candidates, and actions are their numbers: see `candidate_prob`.
+
     Source: Ours.
 
     Args:
@@ -137,14 +139,31 @@ class LoggingPolicy:
         weight = self._topic_weight * np.exp(self.config.topic_weight / self.config.temperature * (share - 1))
         return weight / weight.sum(axis=1, keepdims=True)
 
+    def candidate_prob(self, observation: Observation) -> FloatArray:
+        """[B, M] float64: p of every candidate in two-stage worlds; rows sum to 1.
+
+        The softmax runs over the candidates that are on offer (all of them, if those do not fill a slate),
+        the uniform part over all.
+        """
+        candidates = observation["candidates"]
+        on_offer = candidates < len(self.topic)
+        on_offer |= on_offer.sum(axis=1, keepdims=True) < self.slate_size
+        item = np.minimum(candidates, len(self.topic) - 1)
+        topic_weight = self.topic_prob(observation)
+        weight = np.take_along_axis(topic_weight, self.topic[item], axis=1) * self._within[item] * on_offer
+        soft = weight / weight.sum(axis=1, keepdims=True)
+        return (1 - self.config.epsilon) * soft + self.config.epsilon / candidates.shape[1]
+
     def item_prob(self, observation: Observation) -> FloatArray:
-        """[B, N] float64: p of every item; rows sum to 1."""
+        """[B, N] float64: p of every item, or of every candidate; rows sum to 1."""
+        if "candidates" in observation:
+            return self.candidate_prob(observation)
         soft = self.topic_prob(observation)[:, self.topic] * self._within
         return (1 - self.config.epsilon) * soft + self.config.epsilon / len(self.topic)
 
     def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
         """[B, K] float64: probability of every item of these slates given those above it."""
-        if self.config.epsilon == 0 and slate.shape[1] > 1:
+        if "candidates" in observation or (self.config.epsilon == 0 and slate.shape[1] > 1):
             parts = self._by_rows(
                 observation, lambda seen, rows: conditional_prob(self.item_prob(seen), slate[rows])
             )
@@ -164,7 +183,7 @@ class LoggingPolicy:
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Draw a slate per row and state its propensity; see the class."""
-        if self.config.epsilon == 0 and self.slate_size > 1:
+        if "candidates" in observation or (self.config.epsilon == 0 and self.slate_size > 1):
             return self._act_softly(observation, generator)
         topic_prob = self.topic_prob(observation)
         batch, num_items = len(topic_prob), len(self.topic)
@@ -186,11 +205,12 @@ class LoggingPolicy:
     def _act_softly(self, observation: Observation, generator: np.random.Generator) -> Decision:
         def draw(seen: Observation, rows: slice) -> tuple[IntArray, FloatArray]:
             prob = self.item_prob(seen)
-            slate = sample_slate(np.log(prob), self.slate_size, generator)
+            with np.errstate(divide="ignore"):  # what is not on offer is not drawn
+                slate = sample_slate(np.log(prob), self.slate_size, generator)
             return slate, conditional_prob(prob, slate).prod(axis=1)
 
         slates, propensities = zip(*self._by_rows(observation, draw), strict=True)
-        return Decision(np.concatenate(slates), np.concatenate(propensities))
+        return Decision(as_action(np.concatenate(slates)), np.concatenate(propensities))
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
         """Raise ValueError when `public_catalog` is not the one that the policy was made with."""

@@ -106,6 +106,7 @@ def serve_block(
     max_steps: int,
     *,
     last_user: int | None = None,
+    stride: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, np.ndarray]:
     """The sorted columns of the users of one block, from block * BLOCK_USERS on.
@@ -117,10 +118,11 @@ def serve_block(
         block: which block.
         max_steps: horizon of a session.
         last_user: the block ends before this user, where that is earlier.
+        stride: user number i has the id i * stride; see `World.users`.
         progress: called with the number of rows of every step of the batch.
     """
     stop = (block + 1) * BLOCK_USERS
-    users = np.arange(block * BLOCK_USERS, stop if last_user is None else min(stop, last_user))
+    users = stride * np.arange(block * BLOCK_USERS, stop if last_user is None else min(stop, last_user))
     generator = np.random.default_rng([seed, block])
     batches = []
     for batch in rollout(

@@ -35,7 +35,7 @@ OPTIONAL_COLUMNS: dict[str, tuple[type, str]] = {
     "item_prob": (np.float32, "N"),
     "position": (np.int32, "K"),
     "time": (np.int64, ""),
-    "returned": (np.bool_, ""),
+    "visit_ended": (np.bool_, ""),
 }
 """Columns that some logs have; N is the number of items. See `EventLog`."""
 

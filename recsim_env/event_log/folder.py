@@ -20,7 +20,7 @@ FORMAT = "recsim_env event log"
 
 @dataclass(frozen=True)
 class Partition:
-    """One file of a folder: users first_user .. first_user + num_users - 1.
+    """One file of a folder: users number first_user .. first_user + num_users - 1, see `World.users`.
 
     Attributes:
         file: its name.

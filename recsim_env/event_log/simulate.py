@@ -58,7 +58,7 @@ def simulate(
     policy_origin: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> LogFolder:
-    """Log the whole sessions of users 0 .. num_users - 1 into a folder of Parquet files.
+    """Log the whole sessions of a world's users number 0 .. num_users - 1 into a folder of Parquet files.
 
     Every `BLOCK_USERS` users are served side by side, with a generator of their own for the policy, and
     become one row group; so rows depend neither on the size of the partitions nor on what was there before,
@@ -70,7 +70,7 @@ def simulate(
         world: a world, or the id of a registered scenario.
         policy: the logging policy. With ``item_propensity(observation, slate)`` -> [b, K] its slates are
             logged with the column ``item_propensity`` too.
-        num_users: how many users.
+        num_users: how many users; where there is a run they arrive evenly over it, as `World.users` has them.
         out: the folder.
         seed: of the users' luck; the policy draws from generators seeded with (seed, block of users).
         max_steps: horizon of a session; that of the scenario by default.
@@ -98,6 +98,8 @@ def simulate(
         )
     scenario = world if isinstance(world, str) else None
     world, max_steps = find_world(world, max_steps)
+    run = world.config.run
+    stride = max(1, run.run_users // num_users) if run.run_hours else 1
     provenance = {
         **provenance_of(world, scenario, max_steps, seed),
         "policy": {"name": policy.name, **(policy_origin or {})},
@@ -126,7 +128,7 @@ def simulate(
     if progress is not None:
         progress(Progress(users, rows, reused))
     calls = (
-        partial(serve_block, world, policy, seed, block, max_steps, last_user=stop)
+        partial(serve_block, world, policy, seed, block, max_steps, last_user=stop, stride=stride)
         for _, first, stop in todo
         for block in _blocks(first, stop)
     )
@@ -141,7 +143,8 @@ def simulate(
                 written = 0
                 for written, last_user in _write(temporary, pieces, policy.name, provenance):
                     if progress is not None:
-                        progress(Progress(users + last_user + 1 - first, rows + written, reused))
+                        served_here = last_user // stride + 1 - first
+                        progress(Progress(users + served_here, rows + written, reused))
                 with open(temporary, "rb") as content:
                     digest = hashlib.file_digest(content, "sha256").hexdigest()
             manifest.add(Partition(file, first, stop - first, written, digest))
@@ -177,6 +180,7 @@ def _with_probabilities(columns: Columns, policy: Any, every_item: bool) -> Iter
     probabilities need not be in memory at once.
     """
     of_slate = columns["action"].shape[1] > 1 and hasattr(policy, "item_propensity")
+    of_slate &= "candidates" not in columns  # there a policy chooses among numbers, the log has the items
     if not of_slate and not every_item:
         yield columns
         return

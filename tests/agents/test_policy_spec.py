@@ -168,3 +168,46 @@ def test_epsilon_greedy_survives_a_file(tmp_path):
     ):
         np.testing.assert_array_equal(before, after)
     loaded.check_catalog(world.public_catalog)
+
+
+@pytest.mark.parametrize("slate_size", [1, 2])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda size: EpsilonGreedy(CATALOG, size, EpsilonGreedyConfig(epsilon=0.4)),
+        lambda size: LoggingPolicy(CATALOG, size, LoggingConfig(epsilon=0.2, topic_weight=1.0)),
+        lambda size: LoggingPolicy(CATALOG, size, LoggingConfig(epsilon=0.0, topic_weight=1.0)),
+    ],
+    ids=["epsilon-greedy", "logging", "softmax"],
+)
+def test_candidates_are_chosen_by_their_numbers(make, slate_size, generator):
+    """Candidates 3, none on offer, 0 and 2: actions are 0, 1, 2 and 3."""
+    policy, count = make(slate_size), 20_000
+    seen = {**observe(SEEN), "candidates": np.array([[3, 5, 0, 2]])}
+    many = {key: np.repeat(column, count, axis=0) for key, column in seen.items()}
+    action, propensity = policy.act(many, generator)
+    slates = action.reshape(count, slate_size)
+    orders = np.array(list(itertools.permutations(range(4), slate_size)))
+    repeated = {key: np.repeat(column, len(orders), axis=0) for key, column in seen.items()}
+    stated = policy.item_propensity(repeated, orders).prod(axis=1)
+    assert stated.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(policy.item_prob(seen).sum(), 1.0)
+    place = {tuple(order): number for number, order in enumerate(orders.tolist())}
+    drawn = np.array([place[tuple(slate)] for slate in slates.tolist()])
+    np.testing.assert_allclose(propensity, stated[drawn], rtol=1e-9)
+    possible = stated > 0
+    assert possible[drawn].all()
+    counts = np.bincount(drawn, minlength=len(orders))
+    assert stats.chisquare(counts[possible], stated[possible] * count).pvalue > ERROR_RATE
+    if policy.config.epsilon == 0:
+        value = utility(0.5, 1.0)[[3, 0, 2]]
+        soft = np.exp(value) / np.exp(value).sum()
+        np.testing.assert_allclose(policy.item_prob(seen)[0], [soft[0], 0, soft[1], soft[2]])
+
+
+def test_candidates_that_do_not_fill_a_slate_are_shown_all_the_same(generator):
+    seen = {**observe(SEEN), "candidates": np.array([[5, 5, 0, 5]])}
+    policy = LoggingPolicy(CATALOG, 3, LoggingConfig(epsilon=0.0))
+    slate, propensity = policy.act(seen, generator)
+    assert len(set(slate[0].tolist())) == 3
+    assert 0 < propensity[0] < 1
