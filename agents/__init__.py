@@ -10,7 +10,7 @@ from agents.dqn import DQN, DQNConfig
 from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.planning import PlanningConfig, PlanningOracle
-from agents.policy_spec import POLICIES, NamedPolicy, make_logging_policy
+from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
 from agents.registry import AGENTS, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
@@ -21,6 +21,7 @@ PROJECT = "recsim_env"
 
 __all__ = [
     "AGENTS",
+    "ALIASES",
     "DQN",
     "OFFLINE",
     "ONLINE",

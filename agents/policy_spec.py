@@ -90,6 +90,9 @@ POLICIES: dict[str, _Kind] = {
 }
 """Name -> how the policy is made. The utility of softmax and greedy is that of `LoggingPolicy`."""
 
+ALIASES = {"random": "uniform"}
+"""As the agent is called elsewhere."""
+
 
 def make_logging_policy(spec: str, world: World) -> NamedPolicy:
     """The policy of a specification.
@@ -104,10 +107,11 @@ def make_logging_policy(spec: str, world: World) -> NamedPolicy:
             made for another catalog, or cannot be read.
     """
     name, _, rest = spec.partition(":")
+    name = ALIASES.get(name, name)
     if name not in POLICIES:
-        if not (Path(spec) / CARD).is_file():
+        if not Path(spec).is_dir():
             raise ValueError(
-                f"policy: no folder of a saved agent, and no name: {spec!r}; {nearest(name, POLICIES)}"
+                f"policy: no folder of a saved agent, and no name: {spec!r}; {nearest(name, [*POLICIES, *ALIASES])}"
             )
         return _saved(Path(spec), world)
     kind = POLICIES[name]

@@ -213,7 +213,9 @@ def watch(
     agent: Annotated[
         str,
         typer.Option(
-            help="random, popular, logging or myopic; or the folder of a saved agent.", metavar="NAME|DIR"
+            help="uniform, popular, logging, myopic or another policy of `simulate`; or the folder of a saved "
+            "agent.",
+            metavar="SPEC|DIR",
         ),
     ] = "logging",
     user: Annotated[int, typer.Option(help="Which user.", min=0, max=MAX_USER_ID)] = 0,

@@ -215,9 +215,11 @@ class EventLog:
             "session_step": observation["session_step"] + 1,
         }
         following = np.arange(len(self))[rows] + 1
-        inside = self.has_next[rows]
-        for key, seen in self.observation(following[inside]).items():
-            derived[key][inside] = seen
+        seen_there = self.has_next[rows]
+        if not self.extra_observation:  # within a visit the two are the same
+            seen_there[seen_there] = self.step[following[seen_there]] == 0
+        for key, seen in self.observation(following[seen_there]).items():
+            derived[key][seen_there] = seen
         return derived
 
     @property

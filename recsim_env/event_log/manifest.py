@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,41 +25,63 @@ class Manifest:
         header: what the log is; JSON-serialisable.
 
     Attributes:
+        folder, header: as given.
         partitions: the finished ones, by file.
 
     Raises:
-        ValueError: the folder holds another log, or a damaged file; the message says which.
+        ValueError: the folder holds another log, or a damaged file, or another process is writing to it; the
+            message says which.
     """
 
     def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
         self.folder, self.path = folder, folder / MANIFEST
         self.partitions: dict[str, Partition] = {}
-        header = json.loads(json.dumps(header))
+        self.header: dict[str, Any] = json.loads(json.dumps(header))
         folder.mkdir(parents=True, exist_ok=True)
-        if self.path.exists():
-            self._take_up(header)
-        else:
-            strangers = sorted(entry.name for entry in folder.glob("*.parquet"))
-            if strangers:
-                raise ValueError(f"out: {folder} holds {strangers[0]} but no {MANIFEST}; give another folder")
-            with replacing(self.path) as temporary:
-                temporary.write_text(json.dumps(header) + "\n", encoding="utf-8")
-        for leftover in folder.glob(".*.partial"):
+        self._lock = _locked(folder)
+        try:
+            if self.path.exists():
+                self._take_up()
+            else:
+                self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> None:
+        strangers = sorted(entry.name for entry in self.folder.glob("*.parquet"))
+        if strangers:
+            raise ValueError(
+                f"out: {self.folder} holds {strangers[0]} but no {MANIFEST}; take another folder"
+            )
+        self._clear()
+        with replacing(self.path) as temporary:
+            temporary.write_text(json.dumps(self.header) + "\n", encoding="utf-8")
+
+    def _clear(self) -> None:
+        for leftover in self.folder.glob(".*.partial"):
             leftover.unlink(missing_ok=True)
 
-    def _take_up(self, header: Mapping[str, Any]) -> None:
+    def _take_up(self) -> None:
         found = LogFolder.open(self.folder)
-        if found.header != header:
+        if found.header != self.header:
             raise ValueError(
-                f"out: {self.folder} holds another log ({first_difference(found.header, header)}); "
+                f"out: {self.folder} holds another log ({first_difference(found.header, self.header)}); "
                 "give another folder, or remove that one first"
             )
+        self._clear()
         for entry in found.partitions:
             if (self.folder / entry.file).exists():
                 found.read(entry)
             self.partitions[entry.file] = entry
         content = self.path.read_bytes()
         os.truncate(self.path, content.rfind(b"\n") + 1)
+
+    def close(self) -> None:
+        """Let other processes write to the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def has(self, file: str) -> bool:
         """Whether a partition is finished and there."""
@@ -81,6 +104,30 @@ class Manifest:
                 manifest.write(json.dumps(asdict(partition)).encode() + b"\n")
                 manifest.flush()
                 os.fsync(manifest.fileno())
+
+
+def _locked(folder: Path) -> int | None:
+    """A descriptor that keeps other processes from writing to a folder until it is closed, or this one ends.
+
+    None on systems without such locks.
+
+    Raises:
+        ValueError: another process holds the lock.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ValueError(f"out: another process is writing to {folder}") from None
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def first_difference(old: Any, new: Any, path: str = "") -> str:

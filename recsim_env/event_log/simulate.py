@@ -106,17 +106,32 @@ def simulate(
         "probabilities": probabilities,
         "block_users": BLOCK_USERS,
     }
-    manifest = Manifest(
-        Path(out),
-        {
-            "format": FORMAT,
-            "schema_version": SCHEMA_VERSION,
-            "policy": policy.name,
-            "num_users": num_users,
-            "partition_users": partition_users,
-            "settings": provenance,
-        },
-    )
+    header = {
+        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "policy": policy.name,
+        "num_users": num_users,
+        "partition_users": partition_users,
+        "settings": provenance,
+    }
+
+    def serve(block: int, stop: int) -> Columns:
+        return serve_block(world, policy, seed, block, max_steps, last_user=stop, stride=stride)
+
+    with closing(Manifest(Path(out), header)) as manifest:
+        _write_missing(manifest, serve, policy, probabilities, progress or (lambda done: None))
+    return LogFolder.open(out)
+
+
+def _write_missing(
+    manifest: Manifest,
+    serve: Callable[[int, int], Columns],
+    policy: Policy,
+    probabilities: bool,
+    progress: Callable[[Progress], None],
+) -> None:
+    """Make the partitions that the folder does not have yet; serve(block, stop) gives a block's columns."""
+    num_users, partition_users = manifest.header["num_users"], manifest.header["partition_users"]
     wanted = [
         (partition_name(number), first, min(first + partition_users, num_users))
         for number, first in enumerate(range(0, num_users, partition_users))
@@ -125,40 +140,36 @@ def simulate(
     reused = num_users - sum(stop - first for _, first, stop in todo)
     rows = sum(manifest.partitions[file].rows for file, _, _ in wanted if manifest.has(file))
     users = reused
-    if progress is not None:
-        progress(Progress(users, rows, reused))
-    calls = (
-        partial(serve_block, world, policy, seed, block, max_steps, last_user=stop, stride=stride)
-        for _, first, stop in todo
-        for block in _blocks(first, stop)
-    )
+    progress(Progress(users, rows, reused))
+    calls = (partial(serve, block, stop) for _, first, stop in todo for block in _blocks(first, stop))
     with closing(_ahead(calls)) as served:
         for file, first, stop in todo:
-            pieces = (
-                piece
-                for block in _blocks(first, stop)
-                for piece in _with_probabilities(next(served), policy, probabilities)
-            )
-            with replacing(Path(out) / file) as temporary:
-                written = 0
-                for written, last_user in _write(temporary, pieces, policy.name, provenance):
-                    if progress is not None:
-                        served_here = last_user // stride + 1 - first
-                        progress(Progress(users + served_here, rows + written, reused))
+            with replacing(manifest.folder / file) as temporary:
+                pieces = _pieces(served, _blocks(first, stop), stop, policy, probabilities)
+                for written, done in _write(temporary, pieces, policy.name, manifest.header["settings"]):
+                    progress(Progress(users + done - first, rows + written, reused))
                 with open(temporary, "rb") as content:
                     digest = hashlib.file_digest(content, "sha256").hexdigest()
             manifest.add(Partition(file, first, stop - first, written, digest))
             users, rows = users + stop - first, rows + written
-    return LogFolder.open(out)
+
+
+def _pieces(
+    served: Iterator[Columns], blocks: range, stop: int, policy: Policy, probabilities: bool
+) -> Iterator[tuple[Columns, int]]:
+    """(columns, number of the user behind the last one) of the row groups of a partition."""
+    for block in blocks:
+        for columns in _with_probabilities(next(served), policy, probabilities):
+            yield columns, min((block + 1) * BLOCK_USERS, stop)
 
 
 def _write(
-    path: Path, pieces: Iterable[Columns], policy: str, provenance: Mapping[str, Any]
+    path: Path, pieces: Iterable[tuple[Columns, int]], policy: str, provenance: Mapping[str, Any]
 ) -> Iterator[tuple[int, int]]:
-    """Write pieces as the row groups of one file; yields (rows so far, last user) after each."""
+    """Write pieces as the row groups of one file; yields (rows so far, next user's number) after each."""
     with ExitStack() as stack:
         writer, metadata, rows = None, {}, 0
-        for columns in pieces:
+        for columns, done in pieces:
             if writer is None:
                 extra = [name for name in columns if name not in COLUMNS and name not in OPTIONAL_COLUMNS]
                 metadata = header_metadata(make_header(columns, extra, policy, provenance))
@@ -166,7 +177,7 @@ def _write(
                 writer = stack.enter_context(pq.ParquetWriter(path, schema, **OPTIONS))
             writer.write_table(to_table(columns, metadata))
             rows += len(columns["action"])
-            yield rows, int(columns["user_id"][-1])
+            yield rows, done
 
 
 def _blocks(first: int, stop: int) -> range:

@@ -200,6 +200,20 @@ def test_a_full_disk_leaves_no_half_written_partition(world, uncut, tmp_path):
     assert contents(out) == contents(uncut.path)
 
 
+def test_one_process_at_a_time_writes_to_a_folder(world, tmp_path):
+    """A second one would take the first one's temporary files for left-overs."""
+    refused = []
+
+    def try_again(done):
+        with pytest.raises(ValueError, match="another process is writing to"):
+            write(world, tmp_path / "log", users=700)
+        refused.append(done)
+
+    write(world, tmp_path / "log", users=700, progress=try_again)
+    assert refused
+    assert write(world, tmp_path / "log", users=700).is_complete, "the lock is gone"
+
+
 def test_mistakes_are_named(world, tmp_path):
     with pytest.raises(ValueError, match=r"partition_users: expected a multiple of 4096, got 10"):
         write(world, tmp_path / "log", partition_users=10)
