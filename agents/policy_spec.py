@@ -111,7 +111,8 @@ def make_logging_policy(spec: str, world: World) -> NamedPolicy:
     if name not in POLICIES:
         if not Path(spec).is_dir():
             raise ValueError(
-                f"policy: no folder of a saved agent, and no name: {spec!r}; {nearest(name, [*POLICIES, *ALIASES])}"
+                f"policy: no folder of a saved agent, and no name: {spec!r}; "
+                f"{nearest(name, [*POLICIES, *ALIASES])}"
             )
         return _saved(Path(spec), world)
     kind = POLICIES[name]

@@ -213,8 +213,8 @@ def watch(
     agent: Annotated[
         str,
         typer.Option(
-            help="uniform, popular, logging, myopic or another policy of `simulate`; or the folder of a saved "
-            "agent.",
+            help="uniform, popular, logging, myopic or another policy of `simulate`; or the folder of a "
+            "saved agent.",
             metavar="SPEC|DIR",
         ),
     ] = "logging",

@@ -281,6 +281,47 @@ def test_any_bytes_give_rows_or_a_clear_error(tmp_path_factory, lines, header, e
     assert (columns["word"] < 2).all()
 
 
+FORMATS = {
+    "taobao": (read_taobao, TAOBAO),
+    "retailrocket": (read_retailrocket, RETAILROCKET),
+    "open bandit": (lambda path: read_open_bandit(path, "bts"), OBD),
+    "yoochoose": (read_yoochoose, CLICKS),
+}
+
+
+@st.composite
+def damaged(draw, text):
+    """A file in which some bytes are others, gone, or doubled."""
+    content = bytearray(text.encode())
+    for _ in range(draw(st.integers(1, 6))):
+        place = draw(st.integers(0, len(content) - 1))
+        kind = draw(st.integers(0, 2))
+        if kind == 0:
+            content[place] = draw(st.integers(0, 255))
+        elif kind == 1 and len(content) > 1:
+            del content[place]
+        else:
+            content[place:place] = content[place : place + draw(st.integers(1, 9))]
+    return bytes(content)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(data=st.data())
+def test_damaged_files_give_a_log_or_a_clear_error(tmp_path_factory, name, data):
+    read, text = FORMATS[name]
+    path = tmp_path_factory.getbasetemp() / "damaged.csv"
+    path.write_bytes(data.draw(damaged(text)))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MalformedRowsWarning)
+            log, (report, *_), _ = read(path)
+    except ValueError as error:
+        assert str(error).startswith(f"path: {path}")  # noqa: PT017
+        return
+    assert len(log) == report.rows
+    assert (log.action >= 0).all()
+
+
 def test_a_real_log_becomes_one_to_learn_from(tmp_path):
     log, ids = dense_items(read_taobao(write(tmp_path, TAOBAO)).log)
     log = with_ends(with_rewards(log, click=0.2, purchase=1.0), "truncated")

@@ -122,7 +122,7 @@ def read_yoochoose(
         buys: file of purchases.
         set_aside: two files for malformed rows, of clicks and of purchases.
 
-    Source: the data set's description, https://recsys.acm.org/recsys15/challenge.
+    Source: the data set's description, http://2015.recsyschallenge.com/challenge.html.
     """
     asides = (None, None) if set_aside is None else tuple(Path(path) for path in set_aside)
     session, item = whole("session", 2**31 - 1), whole("item", LARGEST_ITEM)
