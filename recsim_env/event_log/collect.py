@@ -150,7 +150,9 @@ def columns_of(batch: Impressions) -> dict[str, np.ndarray]:
         if found is not None:
             columns[name] = found
     columns |= {key: value for key, value in seen.items() if key not in columns and value is not None}
-    return {name: as_column(name, column) for name, column in columns.items()}
+    # The simulator's own values fit: no look for the largest in every batch.
+    core = {name: columns.pop(name).astype(dtype, copy=False) for name, (dtype, _) in COLUMNS.items()}
+    return core | {name: as_column(name, column) for name, column in columns.items()}
 
 
 def _sorted(batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -20,6 +20,8 @@ DIGEST_KEY = b"recsim_env.event_log.sha256"
 """SHA-256 of the header: pages have checksums of their own, metadata has not."""
 
 OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True}
+WITHOUT_DICTIONARY = ("history_items", "history_events", "item_prob")
+"""Columns in which rows repeat those before them, or nothing: smaller and faster without a dictionary."""
 
 
 def make_header(
@@ -41,6 +43,16 @@ def header_metadata(header: Mapping[str, Any]) -> dict[bytes, bytes]:
     return {METADATA_KEY: text, DIGEST_KEY: hashlib.sha256(text).hexdigest().encode()}
 
 
+def write_options(schema: pa.Schema) -> dict[str, Any]:
+    """How a file with these columns is written."""
+    paths = [
+        f"{column.name}.list.element" if pa.types.is_fixed_size_list(column.type) else column.name
+        for column in schema
+        if column.name not in WITHOUT_DICTIONARY
+    ]
+    return {**OPTIONS, "use_dictionary": paths}
+
+
 def to_table(columns: Mapping[str, np.ndarray], metadata: Mapping[bytes, bytes]) -> pa.Table:
     """[n] columns as they are, [n, M] columns as lists of fixed size."""
     arrays = [_to_arrow(column) for column in columns.values()]
@@ -57,7 +69,7 @@ def write_log(
     """Write one file; it appears under its name only when it is complete."""
     table = to_table(columns, header_metadata(make_header(columns, extra, policy, provenance)))
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, **OPTIONS)
+        pq.write_table(table, temporary, **write_options(table.schema))
 
 
 def read_table(

@@ -19,7 +19,7 @@ from recsim_env.event_log.files import replacing
 from recsim_env.event_log.folder import FORMAT, LogFolder, Partition, partition_name
 from recsim_env.event_log.log import EventLog
 from recsim_env.event_log.manifest import Manifest
-from recsim_env.event_log.parquet import OPTIONS, header_metadata, make_header, to_table
+from recsim_env.event_log.parquet import header_metadata, make_header, to_table, write_options
 from recsim_env.policy import Policy
 from recsim_env.rollout import check_whole
 from recsim_env.streams import MAX_SEED, MAX_USER_ID
@@ -174,7 +174,7 @@ def _write(
                 extra = [name for name in columns if name not in COLUMNS and name not in OPTIONAL_COLUMNS]
                 metadata = header_metadata(make_header(columns, extra, policy, provenance))
                 schema = to_table(columns, metadata).schema
-                writer = stack.enter_context(pq.ParquetWriter(path, schema, **OPTIONS))
+                writer = stack.enter_context(pq.ParquetWriter(path, schema, **write_options(schema)))
             writer.write_table(to_table(columns, metadata))
             rows += len(columns["action"])
             yield rows, done
