@@ -118,6 +118,9 @@ class EventLog:
         if name in COLUMNS or name in OPTIONAL_COLUMNS:
             source = self.__dict__.get("provenance", {}).get("source", "this log")
             raise MissingColumnError(f"log.{name}: {source} does not record it")
+        known = vars(type(self)).get(name)
+        if isinstance(known, property):  # it found a column missing: let it say which
+            return known.__get__(self)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __len__(self) -> int:
@@ -183,11 +186,17 @@ class EventLog:
     def observation(self, rows: np.ndarray | slice = slice(None)) -> dict[str, np.ndarray]:
         """What the policy saw at these decisions: [b, ...] under the environment's keys, integers as int64.
 
+        Of the core keys those that the log has; that is all of them in a log of the simulator.
+
         Raises:
-            MissingColumnError: the log lacks one of the core keys.
+            MissingColumnError: the log says nothing of what was seen.
         """
-        observation = {key: getattr(self, key)[rows].astype(np.int64) for key in OBSERVATION_KEYS}
-        observation["session_step"] = observation["session_step"][:, None]
+        known = [key for key in OBSERVATION_KEYS if key not in self.missing]
+        if not known and not self.extra_observation:
+            known = [OBSERVATION_KEYS[0]]  # whose absence is told
+        observation = {key: getattr(self, key)[rows].astype(np.int64) for key in known}
+        if "session_step" in observation:
+            observation["session_step"] = observation["session_step"][:, None]
         for key, column in self.extra_observation.items():
             observation[key] = column[rows].astype(np.int64 if column.dtype.kind == "i" else column.dtype)
         return observation
@@ -197,23 +206,25 @@ class EventLog:
 
         Where the log has the next decision of the same episode, that is what was seen there. Elsewhere it is
         derived from observation, action and events: the clicked items join the history in order of
-        position, the slate becomes the last slate, the session is one step older; observations beside the
-        core keep their last value.
+        position (in a real log, which marks one event a row, those with any event), the slate becomes the
+        last slate, the session is one step older; observations beside the core keep their last value.
         """
+        joins = 0xFF if self.missing else int(Event.CLICK)
         observation = self.observation(rows)
         action = self.action[rows].astype(np.int64)
         events = self.events[rows].astype(np.int64)
-        items, masks = observation["history_items"], observation["history_events"]
-        for position in range(self.slate_size):
-            clicked = (events[:, position] & Event.CLICK) > 0
-            items[clicked] = np.column_stack([items[clicked, 1:], action[clicked, position]])
-            masks[clicked] = np.column_stack([masks[clicked, 1:], events[clicked, position]])
-        derived = {
-            **observation,
-            "last_slate": action,
-            "last_events": events,
-            "session_step": observation["session_step"] + 1,
+        if "history_items" in observation:
+            items, masks = observation["history_items"], observation["history_events"]
+            for position in range(self.slate_size):
+                took = (events[:, position] & joins) > 0
+                items[took] = np.column_stack([items[took, 1:], action[took, position]])
+                masks[took] = np.column_stack([masks[took, 1:], events[took, position]])
+        derived = dict(observation)
+        derived |= {
+            key: value for key, value in (("last_slate", action), ("last_events", events)) if key in derived
         }
+        if "session_step" in derived:
+            derived["session_step"] = derived["session_step"] + 1
         following = np.arange(len(self))[rows] + 1
         seen_there = self.has_next[rows]
         if not self.extra_observation:  # within a visit the two are the same

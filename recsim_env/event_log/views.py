@@ -18,7 +18,7 @@ class Transitions(NamedTuple):
 
     Attributes:
         observation, next_observation: [b, ...] under the environment's keys.
-        action: [b, K] int64; reward: [b] float32; propensity: [b] float64.
+        action: [b, K] int64; reward: [b] float32; propensity: [b] float64, None where the log has none.
         terminated: [b] bool, the user left: nothing is earned afterwards.
         truncated: [b] bool, the log ends here though the user had not left; learners bootstrap through it.
     """
@@ -29,7 +29,7 @@ class Transitions(NamedTuple):
     next_observation: dict[str, np.ndarray]
     terminated: np.ndarray
     truncated: np.ndarray
-    propensity: np.ndarray
+    propensity: np.ndarray | None
 
 
 def transitions(log: EventLog, rows: np.ndarray | slice = slice(None)) -> Transitions:
@@ -39,7 +39,8 @@ def transitions(log: EventLog, rows: np.ndarray | slice = slice(None)) -> Transi
     truncated.
 
     Raises:
-        MissingColumnError: the log lacks one of these; see `with_history`, `with_rewards`, `with_ends`.
+        MissingColumnError: the log lacks rewards, ends of sessions or all that was seen; see `with_rewards`,
+            `with_ends`, `with_history`.
     """
     return Transitions(
         observation=log.observation(rows),
@@ -48,7 +49,7 @@ def transitions(log: EventLog, rows: np.ndarray | slice = slice(None)) -> Transi
         next_observation=log.next_observation(rows),
         terminated=log.terminated[rows],
         truncated=(log.truncated | ~(log.terminated | log.has_next))[rows],
-        propensity=log.propensity[rows],
+        propensity=None if "propensity" in log.missing else log.propensity[rows],
     )
 
 

@@ -91,6 +91,9 @@ def test_open_bandit(tmp_path):
     assert items["item_feature_0"].tolist() == [0.25, -0.5]
     assert [report.rows for report in reports] == [2, 2]
     assert log.policy == "bts"
+    assert log.observation().keys() == {"user_features", "affinity"}
+    with pytest.raises(ValueError, match=r"log\.user_id: Open Bandit Dataset does not record it"):
+        transitions(log)
 
 
 def test_taobao(tmp_path):
@@ -325,10 +328,20 @@ def test_damaged_files_give_a_log_or_a_clear_error(tmp_path_factory, name, data)
 def test_a_real_log_becomes_one_to_learn_from(tmp_path):
     log, ids = dense_items(read_taobao(write(tmp_path, TAOBAO)).log)
     log = with_ends(with_rewards(log, click=0.2, purchase=1.0), "truncated")
-    full = with_history(log, 3, len(ids)).with_columns(propensity=np.ones(len(log)))
+    full = with_history(log, 3, len(ids))
     assert full.history_items.tolist() == [[3, 3, 3], [3, 3, 0], [3, 0, 1], [0, 1, 2], [3, 3, 3]]
-    with pytest.raises(ValueError, match=r"log\.last_slate: Taobao UserBehavior does not record it"):
-        transitions(full)
+    rows = transitions(full)
+    assert rows.observation.keys() == {"history_items", "history_events"}
+    assert rows.next_observation["history_items"].tolist() == [
+        [3, 3, 0],
+        [3, 0, 1],
+        [0, 1, 2],
+        [1, 2, 0],
+        [3, 3, 0],
+    ]
+    assert rows.next_observation["history_events"][3].tolist() == [8, 2, 4]
+    assert rows.truncated.tolist() == [False, False, False, True, True]
+    assert rows.propensity is None
     assert next_items(log, 2, len(ids)).item.tolist() == [0, 1, 2, 0, 0]
 
 
