@@ -35,7 +35,7 @@ def from_arrow(table: pa.Table, policy: str, provenance: dict[str, Any] | None =
     Raises:
         ValueError: a column has empty values, or another type than the schema says.
     """
-    return EventLog.from_columns(from_table("table", table, table.column_names), policy, provenance)
+    return EventLog.from_columns(from_table("table", table), policy, provenance)
 
 
 def to_pandas(log: EventLog) -> Any:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import pyarrow as pa
+
 from recsim_env.event_log.columns import READABLE_VERSIONS
 from recsim_env.event_log.log import EventLog
-from recsim_env.event_log.parquet import read_table
+from recsim_env.event_log.parquet import from_table, read_table
 
 MANIFEST = "manifest.jsonl"
 FORMAT = "recsim_env event log"
@@ -135,9 +136,9 @@ class LogFolder:
     def logs(self) -> Iterator[EventLog]:
         """The partitions one after the other, each checked before it is read."""
         for partition in self.partitions:
-            content = io.BytesIO(self.read(partition))
-            header, columns = read_table(self.path / partition.file, content)
-            yield EventLog.from_columns(columns, header["policy"], header["provenance"])
+            path = self.path / partition.file
+            header, table = read_table(path, self.read(partition))
+            yield EventLog.from_columns(from_table(str(path), table), header["policy"], header["provenance"])
 
     def load(self) -> EventLog:
         """The whole log in memory.
@@ -150,4 +151,7 @@ class LogFolder:
                 f"path: {self.path} holds {self.num_users} of {self.header['num_users']} users; run the "
                 "command that made it again to finish it, or read what is there with LogFolder.logs"
             )
-        return EventLog.concatenate(list(self.logs()))
+        read = [read_table(self.path / entry.file, self.read(entry)) for entry in self.partitions]
+        columns = from_table(f"path: {self.path}", pa.concat_tables([table for _, table in read]))
+        header = read[0][0]
+        return EventLog.from_columns(columns, header["policy"], header["provenance"])

@@ -19,7 +19,7 @@ from recsim_env.event_log.columns import (
     as_column,
     check_together,
 )
-from recsim_env.event_log.parquet import read_table, write_log
+from recsim_env.event_log.parquet import from_table, read_table, write_log
 from recsim_env.records import Event
 
 MISSING: Any = None
@@ -271,9 +271,11 @@ class EventLog:
             from recsim_env.event_log.folder import LogFolder
 
             return LogFolder.open(path).load()
-        header, columns = read_table(path)
+        header, table = read_table(path)
         try:
-            return cls.from_columns(columns, header["policy"], header["provenance"])
+            return cls.from_columns(
+                from_table(f"path: {path}", table), header["policy"], header["provenance"]
+            )
         except ValueError as error:
             raise ValueError(f"path: {path} is damaged ({error})") from error
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -72,24 +72,23 @@ def write_log(
         pq.write_table(table, temporary, **write_options(table.schema))
 
 
-def read_table(
-    path: str | Path, source: IO[bytes] | None = None
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_table(path: str | Path, content: bytes | None = None) -> tuple[dict[str, Any], pa.Table]:
     """Header and columns of a file.
 
     Args:
         path: of the file, also for messages.
-        source: its content, if it is at hand already.
+        content: its bytes, if they are at hand already.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: not an event log, a damaged one, or one of another schema version; the message says which.
     """
     path = Path(path)
-    if source is None and not path.is_file():
+    if content is None and not path.is_file():
         raise FileNotFoundError(f"path: {path} is not a file")
     try:
-        table = pq.read_table(path if source is None else source, page_checksum_verification=True)
+        source = path if content is None else pa.BufferReader(content)
+        table = pq.read_table(source, page_checksum_verification=True)
         names, metadata = table.column_names, table.schema.metadata or {}
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(
@@ -101,7 +100,7 @@ def read_table(
     if absent:
         raise ValueError(f"path: {path} lacks the columns {absent}")
     known = {*expected, *OPTIONAL_COLUMNS}
-    return header, from_table(f"path: {path}", table, [name for name in names if name in known])
+    return header, table.select([name for name in names if name in known])
 
 
 def _read_header(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
@@ -127,13 +126,13 @@ def _to_arrow(column: np.ndarray) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(column).ravel()), column.shape[1])
 
 
-def from_table(where: str, table: pa.Table, names: Sequence[str]) -> dict[str, np.ndarray]:
+def from_table(where: str, table: pa.Table) -> dict[str, np.ndarray]:
     """Columns of a table as arrays; the inverse of `to_table`.
 
     Raises:
         ValueError: a column has empty values; the message begins with ``where``.
     """
-    return {name: _from_arrow(where, name, table.column(name)) for name in names}
+    return {name: _from_arrow(where, name, table.column(name)) for name in table.column_names}
 
 
 def _from_arrow(where: str, name: str, column: pa.ChunkedArray) -> np.ndarray:
