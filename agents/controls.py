@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.sampling import FloatArray, IntArray, as_action
+from agents.choices import Choices, Dates, best_action, choices_in, saved_dates
+from agents.sampling import FloatArray, IntArray, as_action, offered_log_conditional
 from agents.spec import Observation
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision, World, WorldConfig
@@ -20,24 +21,37 @@ if TYPE_CHECKING:
 
 
 class RandomPolicy:
-    """Every ordered slate of K distinct items with the same probability, (N - K)! / N!.
+    """Every ordered slate of K distinct items on offer with the same probability, (m - K)! / m!.
+
+    m counts the items, or candidates, on offer: N in plain worlds.
 
     Args:
         num_items: N.
         slate_size: K <= N.
+        catalog: public catalog, which says when items are on offer; without it all of them are, always.
     """
 
     name: str = "random"
     needs_state: ClassVar[bool] = False
 
-    def __init__(self, num_items: int, slate_size: int = 1) -> None:
+    def __init__(self, num_items: int, slate_size: int = 1, catalog: PublicCatalog | None = None) -> None:
+        if catalog is not None and len(catalog.topic) != num_items:
+            raise ValueError(f"catalog: expected {num_items} items, got {len(catalog.topic)}")
+        self._set(num_items, slate_size, Dates.of(catalog))
+
+    def _set(self, num_items: int, slate_size: int, dates: Dates | None) -> None:
         if not 1 <= slate_size <= num_items:
             raise ValueError(f"slate_size: expected in [1, {num_items}], got {slate_size}")
         self.num_items = num_items
         self.slate_size = slate_size
+        self.dates = dates
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Draw a slate per row; see the class."""
+        choices = choices_in(observation, self.num_items, self.dates, self.slate_size)
+        if choices is not None:
+            slate, propensity = choices.draw(self.slate_size, generator)
+            return Decision(choices.action(slate), propensity)
         batch = len(observation["segment"])
         slate = distinct_draws(
             lambda shape: generator.integers(self.num_items, size=shape), batch, self.slate_size
@@ -46,30 +60,39 @@ class RandomPolicy:
         return Decision(as_action(slate), np.full(batch, np.exp(log_propensity)))
 
     def item_prob(self, observation: Observation) -> FloatArray:
-        """[B, N] float64: 1/N each."""
-        return np.full((len(observation["segment"]), self.num_items), 1 / self.num_items)
+        """[B, n] float64: the same for every choice on offer, in plain worlds for every item."""
+        choices = choices_in(observation, self.num_items, self.dates, self.slate_size)
+        if choices is None:
+            return np.full((len(observation["segment"]), self.num_items), 1 / self.num_items)
+        return choices.available[choices.row] / np.maximum(choices.count, 1)[:, None]
 
     def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
-        """[B, K] float64: 1 / (N - k), probability of every item of these slates given those above it."""
-        return np.broadcast_to(1 / (self.num_items - np.arange(slate.shape[1])), slate.shape)
+        """[B, K] float64: probability of each choice of these slates given those above it."""
+        with np.errstate(divide="ignore"):
+            return np.exp(offered_log_conditional(slate, np.log(self.item_prob(observation))))
 
     def save(self, folder: str | Path) -> None:
         """Write the policy to a folder."""
-        save_agent(folder, "RandomPolicy", {"num_items": self.num_items, "slate_size": self.slate_size}, {})
+        card = {"num_items": self.num_items, "slate_size": self.slate_size}
+        save_agent(folder, "RandomPolicy", card, saved_dates(self.dates))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read a policy that `save` wrote."""
-        card, _ = load_agent(folder, "RandomPolicy")
-        return cls(card["num_items"], card["slate_size"])
+        card, arrays = load_agent(folder, "RandomPolicy")
+        policy = cls.__new__(cls)
+        policy._set(card["num_items"], card["slate_size"], Dates.from_arrays(arrays))
+        return policy
 
 
 class Popular:
     """The public popularity ranking, K items further down with every step, visible history skipped.
 
-    Step t shows positions t K .. t K + K - 1 of the ranking without the items in the visible history, so no
-    item comes twice in a session unless the ranking is used up (it then starts again) or a click has left
-    the visible history.
+    Step t shows positions t K .. t K + K - 1 of the ranking without the items in the visible history and
+    those not on offer, so no item comes twice in a session unless the ranking is used up (it then starts
+    again) or a click has left the visible history. Where so few items are on offer that fewer than K are
+    left, it is the K most popular ones on offer, seen or not, and behind them what is not on offer. In
+    two-stage worlds it is the K most popular candidates.
 
     Args:
         catalog: public catalog; ties in popularity go to the smaller id.
@@ -80,16 +103,16 @@ class Popular:
     needs_state: ClassVar[bool] = False
 
     def __init__(self, catalog: PublicCatalog, slate_size: int = 1) -> None:
-        self._set(np.argsort(-catalog.base_popularity, kind="stable").astype(np.int64), slate_size)
+        ranking = np.argsort(-catalog.base_popularity, kind="stable").astype(np.int64)
+        self._set(ranking, slate_size, Dates.of(catalog))
 
-    def _set(self, ranking: IntArray, slate_size: int) -> None:
+    def _set(self, ranking: IntArray, slate_size: int, dates: Dates | None) -> None:
         if not 1 <= slate_size <= len(ranking):
             raise ValueError(f"slate_size: expected in [1, {len(ranking)}], got {slate_size}")
         self.ranking = ranking
         self.slate_size = slate_size
-        self.place = np.empty(len(ranking) + 1, dtype=np.int64)
-        self.place[ranking] = np.arange(len(ranking))
-        self.place[-1] = len(ranking)
+        self.dates = dates
+        self.place = _places(ranking[None], len(ranking))
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Deterministic; see the class."""
@@ -99,24 +122,55 @@ class Popular:
             raise ValueError(
                 f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
             )
-        skipped = np.sort(self.place[history], axis=1)
+        choices = choices_in(observation, num_items, self.dates, self.slate_size)
+        if choices is not None and choices.numbered:
+            score = -self.place[0, choices.items].astype(float)
+            return Decision(best_action(score, choices, self.slate_size), np.ones(len(score)))
+        if choices is None:
+            row, count = np.zeros(len(history), np.int64), np.full(len(history), num_items)
+            slate = self._below_history(observation, self.ranking[None], self.place, row, count)
+        else:
+            ranking = self._ranked(choices)
+            place = _places(ranking, num_items)
+            slate = self._below_history(observation, ranking, place, choices.row, choices.count)
+        return Decision(as_action(slate), np.ones(len(slate)))
+
+    def _ranked(self, choices: Choices) -> IntArray:
+        """[R, n] items of the choices, the most popular first, what is not on offer last."""
+        key = self.place[0, choices.items] + len(self.ranking) * ~choices.available
+        return np.take_along_axis(choices.items, np.argsort(key, axis=1), axis=1)
+
+    def _below_history(
+        self, observation: Observation, ranking: IntArray, place: IntArray, row: IntArray, count: IntArray
+    ) -> IntArray:
+        """[B, K] items of this step, user i's from the first count[i] of ranking[row[i]].
+
+        Args:
+            ranking: [R, n] items; place: [R, N + 1], their places in it, n for others; row, count: [B].
+        """
+        length = ranking.shape[1]
+        skipped = np.sort(place[row[:, None], observation["history_items"]], axis=1)
         # Items shown twice in the history would be skipped twice: move the repeats behind the end.
-        skipped[:, 1:][skipped[:, 1:] == skipped[:, :-1]] = num_items
+        skipped[:, 1:][skipped[:, 1:] == skipped[:, :-1]] = length
         skipped.sort(axis=1)
-        free = num_items - (skipped < num_items).sum(axis=1, keepdims=True)
-        if (free < self.slate_size).any():
-            raise ValueError(
-                f"slate_size: {self.slate_size} items, but only {int(free.min())} are outside the history"
-            )
+        free = (count - (skipped < count[:, None]).sum(axis=1))[:, None]
         step = np.asarray(observation["session_step"]).reshape(-1, 1)
-        place = (step * self.slate_size + np.arange(self.slate_size)) % free
+        short = free < self.slate_size
+        if short.any():
+            if self.dates is None:
+                raise ValueError(
+                    f"slate_size: {self.slate_size} items, but only {int(free.min())} are outside the history"
+                )
+            skipped[short[:, 0]] = length
+            free, step = np.where(short, length, free), np.where(short, 0, step)
+        position = (step * self.slate_size + np.arange(self.slate_size)) % free
         for column in skipped.T:
-            place += column[:, None] <= place
-        return Decision(as_action(self.ranking[place]), np.ones(len(place)))
+            position += column[:, None] <= position
+        return ranking[row[:, None], position]
 
     def save(self, folder: str | Path) -> None:
         """Write the policy to a folder."""
-        arrays = {"ranking": torch.from_numpy(self.ranking)}
+        arrays = {"ranking": torch.from_numpy(self.ranking), **saved_dates(self.dates)}
         save_agent(folder, "Popular", {"slate_size": self.slate_size}, arrays)
 
     @classmethod
@@ -124,8 +178,16 @@ class Popular:
         """Read a policy that `save` wrote."""
         card, arrays = load_agent(folder, "Popular")
         policy = cls.__new__(cls)
-        policy._set(arrays["ranking"].numpy(), card["slate_size"])
+        policy._set(arrays["ranking"].numpy(), card["slate_size"], Dates.from_arrays(arrays))
         return policy
+
+
+def _places(ranking: IntArray, num_items: int) -> IntArray:
+    """[R, N + 1]: the place of each item in rankings [R, n], n for others and for padding."""
+    length = ranking.shape[1]
+    place = np.full((len(ranking), num_items + 1), length)
+    np.put_along_axis(place, ranking, np.arange(length)[None], axis=1)
+    return place
 
 
 class MyopicOracle:

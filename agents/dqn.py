@@ -20,6 +20,8 @@ from stable_baselines3 import DQN as SB3DQN
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.dqn.policies import MultiInputPolicy
 
+from agents.choices import best_action, choices_in
+from agents.encoders import ItemTable
 from agents.offline import REPORT_EVERY, Progress
 from agents.sb3 import HistoryExtractor, SB3VecEnv
 from agents.seeding import scoped_global_rng, single_thread
@@ -79,7 +81,9 @@ class DQNConfig:
 class DQN:
     """Online DQN with a greedy policy; single-item scenarios only.
 
-    `learn` steps a native batch of users with epsilon-greedy exploration and trains on what it sees.
+    `learn` steps a native batch of users with epsilon-greedy exploration and trains on what it sees. In dated
+    worlds it explores, and takes the maximum of its targets, over all items, on offer or not; only `act`
+    knows what is on offer.
     """
 
     name: ClassVar[str] = "dqn"
@@ -114,11 +118,17 @@ class DQN:
             The agent itself.
 
         Raises:
-            ValueError: the environment recommends slates, or resets by itself.
+            ValueError: the environment recommends slates, resets by itself, or is a two-stage world.
         """
         check_single_item(env.single_action_space)
         catalog: PublicCatalog = env.unwrapped.world.public_catalog  # type: ignore[attr-defined]
-        self.spec = ObservationSpec.from_space(env.single_observation_space)
+        spec = ObservationSpec.from_space(env.single_observation_space)
+        if spec.num_candidates:
+            raise ValueError(
+                f"env: a two-stage world of {spec.num_candidates} candidates; DQN has one Q-value per item "
+                "and learns only where every item can be chosen (candidates.num_candidates=0)"
+            )
+        self.spec = spec
         self.num_topics = int(catalog.num_topics)
         self.fingerprint = catalog_fingerprint(catalog)
         config = self.config
@@ -161,7 +171,7 @@ class DQN:
 
     @torch.inference_mode()
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
-        """The item with the highest Q-value for each user; deterministic.
+        """The item, or candidate, on offer with the highest Q-value for each user; deterministic.
 
         Raises:
             RuntimeError: the agent has neither learned nor been loaded.
@@ -170,8 +180,15 @@ class DQN:
         if not hasattr(self, "policy"):
             raise RuntimeError("DQN.act: let the agent learn or load it first")
         self.spec.check(observation)
-        tensors, _ = self.policy.obs_to_tensor({key: np.asarray(value) for key, value in observation.items()})
-        action = self.policy.q_net(tensors).argmax(dim=1).numpy()
+        table: ItemTable = self.policy.q_net.features_extractor.encoder.items  # type: ignore[assignment, union-attr]
+        choices = choices_in(observation, self.spec.num_items, table.dates, 1)
+        absent = np.zeros((len(observation["session_step"]), 1), np.int64)  # hours, which no feature reads
+        known = {key: np.asarray(observation.get(key, absent)) for key in self.spec.observation_space()}
+        tensors, _ = self.policy.obs_to_tensor(known)
+        value = self.policy.q_net(tensors).numpy()
+        if choices is not None and choices.numbered:
+            value = np.take_along_axis(value, choices.items, axis=1)
+        action = best_action(value, choices, 1)
         return Decision(action, np.ones(len(action)))
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:

@@ -18,12 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from agents.choices import Dates
 from agents.spec import NUM_EVENT_MASKS, ObservationSpec
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
 
 NUM_FEATURES = 2
+ALWAYS = torch.iinfo(torch.int64)
+"""The hours from which and until which items without dates are on offer."""
 
 
 class ItemTable(nn.Module):
@@ -33,27 +36,34 @@ class ItemTable(nn.Module):
     x_N = 0 (padding)
 
     The public features are buffers, so they travel inside `state_dict` and a loaded agent needs no catalog.
+    With `has_dates` so are the hours at which items are on offer.
 
     Source: Ours: the sum of embeddings of an item's attributes, as in Covington et al. (2016), section 3.2.
     """
 
     topic: Tensor
     features: Tensor
+    born: Tensor
+    gone: Tensor
 
-    def __init__(self, num_items: int, num_topics: int, dim: int) -> None:
+    def __init__(self, num_items: int, num_topics: int, dim: int, has_dates: bool = False) -> None:
         super().__init__()
-        self.num_items = num_items
+        self.num_items, self.has_dates = num_items, has_dates
         self.id_embedding = nn.Embedding(num_items + 1, dim, padding_idx=num_items)
         self.topic_embedding = nn.Embedding(num_topics, dim)
         self.feature_map = nn.Linear(NUM_FEATURES, dim, bias=False)
         self.register_buffer("topic", torch.zeros(num_items, dtype=torch.int64))
         self.register_buffer("features", torch.zeros(num_items, NUM_FEATURES))
+        if has_dates:
+            self.register_buffer("born", torch.full((num_items,), ALWAYS.min))
+            self.register_buffer("gone", torch.full((num_items,), ALWAYS.max))
 
     def set_catalog(self, catalog: PublicCatalog) -> None:
         """Copy the public side of a catalog into the buffers.
 
         Raises:
-            ValueError: the catalog has another number of items or topics than this table.
+            ValueError: the catalog has another number of items or topics than this table, or dates that it
+                has no room for.
         """
         if len(catalog.topic) != self.num_items:
             raise ValueError(
@@ -64,8 +74,27 @@ class ItemTable(nn.Module):
             raise ValueError(
                 f"public_catalog: {catalog.num_topics} topics, this agent was made for {num_topics}"
             )
+        dates = Dates.of(catalog)
+        if dates is not None and not self.has_dates:
+            raise ValueError(
+                "public_catalog: its items have dates, this agent was made for a world without hours"
+            )
+        if self.has_dates:
+            self.born.copy_(torch.tensor(dates.born) if dates else torch.tensor(ALWAYS.min))
+            self.gone.copy_(torch.tensor(dates.gone) if dates else torch.tensor(ALWAYS.max))
         self.topic.copy_(torch.from_numpy(np.array(catalog.topic, dtype=np.int64)))
         self.features.copy_(torch.from_numpy(public_features(catalog)))
+
+    @property
+    def dates(self) -> Dates | None:
+        """When items are on offer; None where all of them are, always."""
+        if not self.has_dates or (self.born == ALWAYS.min).all():
+            return None
+        return Dates(self.born.numpy(), self.gone.numpy())
+
+    def on_offer(self, hour: Tensor) -> Tensor:
+        """[B, N] bool at integer hours [B, 1]; the table must have dates."""
+        return (self.born <= hour) & (hour < self.gone)
 
     def forward(self) -> Tensor:
         """[N + 1, D] float32: one row per item, the last for padding (zeros)."""
@@ -106,7 +135,7 @@ class SequenceEncoder(nn.Module):
         super().__init__()
         self.spec = spec
         self.dim = dim
-        self.items = ItemTable(spec.num_items, num_topics, dim)
+        self.items = ItemTable(spec.num_items, num_topics, dim, spec.has_hour)
         self.history_event = nn.Embedding(NUM_EVENT_MASKS, dim, padding_idx=0)
         self.slate_event = nn.Embedding(NUM_EVENT_MASKS, dim)
         self.segment = nn.Embedding(spec.num_segments, dim)

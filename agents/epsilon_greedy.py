@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 
+from agents.choices import Choices, Dates, choices_in, saved_dates
 from agents.sampling import FloatArray, IntArray, as_action, top_k
 from agents.spec import Observation, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
@@ -50,7 +51,7 @@ class EpsilonGreedy:
     p(a_k | a_0..a_{k-1}) = (1 - epsilon) [a_k is the best one left] + epsilon / (N - k)
 
     Ties go to the item of higher popularity, then to the smaller id. The propensity of a slate is the product
-    over its positions.
+    over its positions. In dated and two-stage worlds all of this is over the N items, or candidates, on offer.
 
     Source: Watkins (1989), "Learning from delayed rewards", for epsilon-greedy; the rest ours.
 
@@ -67,13 +68,9 @@ class EpsilonGreedy:
         self, catalog: PublicCatalog, slate_size: int = 1, config: EpsilonGreedyConfig | None = None
     ) -> None:
         log_popularity = np.log(np.asarray(catalog.base_popularity, dtype=np.float64))
-        self._set(
-            log_popularity,
-            np.array(catalog.topic, dtype=np.int64),
-            int(catalog.num_topics),
-            slate_size,
-            config or EpsilonGreedyConfig(),
-        )
+        topic, num_topics = np.array(catalog.topic, dtype=np.int64), int(catalog.num_topics)
+        chosen = config or EpsilonGreedyConfig()
+        self._set(log_popularity, topic, num_topics, slate_size, chosen, Dates.of(catalog))
         self.fingerprint = catalog_fingerprint(catalog)
 
     def _set(
@@ -83,10 +80,11 @@ class EpsilonGreedy:
         num_topics: int,
         slate_size: int,
         config: EpsilonGreedyConfig,
+        dates: Dates | None,
     ) -> None:
         if not 1 <= slate_size <= len(topic):
             raise ValueError(f"slate_size: expected in [1, {len(topic)}], got {slate_size}")
-        self.config, self.slate_size = config, slate_size
+        self.config, self.slate_size, self.dates = config, slate_size, dates
         self.log_popularity, self.topic, self.num_topics = log_popularity, topic, num_topics
         # Within a topic the order never changes: the K best of each are all that a slate can need.
         ranking = np.lexsort((-log_popularity, -config.popularity_weight * log_popularity))
@@ -94,8 +92,8 @@ class EpsilonGreedy:
         leading = np.concatenate(by_topic).astype(np.int64)
         self._leading = leading[np.lexsort((leading, -log_popularity[leading]))]
 
-    def best(self, observation: Observation) -> IntArray:
-        """[B, K] int64: the K items of highest utility, best first; in two-stage worlds their numbers."""
+    def _topic_share(self, observation: Observation) -> FloatArray:
+        """[B, C] float64: share of each topic in the visible history."""
         history, num_items = observation["history_items"], len(self.topic)
         if history.size and history.max() > num_items:
             raise ValueError(
@@ -105,49 +103,74 @@ class EpsilonGreedy:
         flat = column + (self.num_topics + 1) * np.arange(len(history))[:, None]
         counts = np.bincount(flat.ravel(), minlength=len(history) * (self.num_topics + 1))
         counts = counts.reshape(len(history), self.num_topics + 1)[:, :-1]
-        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        if "candidates" in observation:
-            return self._best_candidates(observation["candidates"], share)
+        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+    def _utility(self, observation: Observation, choices: Choices) -> FloatArray:
+        """[B, n] float64: utility of every choice, -inf for what is not on offer."""
+        items = choices.items[choices.row]
+        own = self.config.popularity_weight * self.log_popularity[items]
+        topical = np.take_along_axis(self._topic_share(observation), self.topic[items], axis=1)
+        return np.where(choices.available[choices.row], own + self.config.topic_weight * topical, -np.inf)
+
+    def choices(self, observation: Observation) -> Choices | None:
+        """What each user can be shown; None when that is every item, always."""
+        return choices_in(observation, len(self.topic), self.dates, self.slate_size)
+
+    def best(self, observation: Observation) -> IntArray:
+        """[B, K] int64: the K choices of highest utility, best first; in plain worlds items."""
+        choices = self.choices(observation)
+        if choices is not None:
+            return top_k(self._utility(observation, choices), self.slate_size)
         own = self.config.popularity_weight * self.log_popularity[self._leading]
+        share = self._topic_share(observation)
         utility = self.config.topic_weight * share[:, self.topic[self._leading]] + own
         return self._leading[top_k(utility, self.slate_size)]
 
-    def _best_candidates(self, candidates: IntArray, share: FloatArray) -> IntArray:
-        item = np.minimum(candidates, len(self.topic) - 1)
-        utility = self.config.popularity_weight * self.log_popularity[item]
-        utility += self.config.topic_weight * np.take_along_axis(share, self.topic[item], axis=1)
-        return top_k(np.where(candidates < len(self.topic), utility, -np.inf), self.slate_size)
-
-    def _num_choices(self, observation: Observation) -> int:
-        return int(observation["candidates"].shape[1]) if "candidates" in observation else len(self.topic)
-
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Fill a slate per row and state its propensity; see the class."""
-        best, num_items = self.best(observation), self._num_choices(observation)
+        best, choices = self.best(observation), self.choices(observation)
+        count = np.full(len(best), len(self.topic)) if choices is None else choices.count
         slate = np.empty_like(best)
         for slot in range(self.slate_size):
             explore = generator.random(len(best)) < self.config.epsilon
-            drawn = generator.integers(num_items - slot, size=len(best))
-            for taken in np.sort(slate[:, :slot], axis=1).T:
-                drawn += taken <= drawn
-            slate[:, slot] = np.where(explore, drawn, _best_left(best, slate[:, :slot]))
-        return Decision(as_action(slate), self._propensity(best, slate, num_items).prod(axis=1))
+            drawn = generator.integers(np.maximum(count - slot, 1))
+            drawn = _nth_left(drawn, slate[:, :slot], choices)
+            left = _best_left(best, slate[:, :slot])
+            slate[:, slot] = np.where(explore & (count > slot), drawn, left)
+        propensity = self._conditional(best, slate, count).prod(axis=1)
+        return Decision(as_action(slate) if choices is None else choices.action(slate), propensity)
 
     def item_prob(self, observation: Observation) -> FloatArray:
-        """[B, N] float64: probability of every item, or of every candidate, at position 0."""
-        num_items = self._num_choices(observation)
-        first = self.best(observation)[:, :1]
-        return (1 - self.config.epsilon) * (np.arange(num_items) == first) + self.config.epsilon / num_items
+        """[B, n] float64: probability of every choice at position 0, in plain worlds of every item."""
+        first, choices = self.best(observation)[:, :1], self.choices(observation)
+        if choices is None:
+            available: Any = np.ones((1, len(self.topic)), bool)
+            count: Any = len(self.topic)
+        else:
+            available, count = choices.available[choices.row], np.maximum(choices.count, 1)[:, None]
+        greedy = np.arange(available.shape[1]) == first
+        return available * ((1 - self.config.epsilon) * greedy + self.config.epsilon / count)
 
     def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
-        """[B, K] float64: probability of every item of these slates given those above it."""
-        return self._propensity(self.best(observation), slate, self._num_choices(observation))
+        """[B, K] float64: probability of each choice of these slates given those above it."""
+        best, choices = self.best(observation), self.choices(observation)
+        count = np.full(len(best), len(self.topic)) if choices is None else choices.count
+        offered = None if choices is None else choices.available[choices.row]
+        stated = self._conditional(best, slate, count)
+        if offered is None:
+            return stated
+        filled = np.arange(slate.shape[1]) >= count[:, None]
+        return np.where(np.take_along_axis(offered, slate, axis=1), stated, filled)
 
-    def _propensity(self, best: IntArray, slate: IntArray, num_items: int) -> FloatArray:
-        prob = np.empty(slate.shape)
+    def _conditional(self, best: IntArray, slate: IntArray, count: IntArray) -> FloatArray:
+        """[B, K] for slates of choices on offer, of which there are count: [B]."""
+        prob = np.ones(slate.shape)
         for slot in range(slate.shape[1]):
             greedy = slate[:, slot] == _best_left(best, slate[:, :slot])
-            prob[:, slot] = (1 - self.config.epsilon) * greedy + self.config.epsilon / (num_items - slot)
+            stated = (1 - self.config.epsilon) * greedy + self.config.epsilon / np.maximum(count - slot, 1)
+            prob[:, slot] = np.where(
+                count > slot, stated, 1.0
+            )  # nothing left on offer: filled without chance
         return prob
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
@@ -165,6 +188,7 @@ class EpsilonGreedy:
         arrays = {
             "log_popularity": torch.from_numpy(self.log_popularity),
             "topic": torch.from_numpy(self.topic),
+            **saved_dates(self.dates),
         }
         save_agent(folder, "EpsilonGreedy", card, arrays)
 
@@ -175,9 +199,22 @@ class EpsilonGreedy:
         policy = cls.__new__(cls)
         config = EpsilonGreedyConfig(**card["config"])
         log_popularity, topic = arrays["log_popularity"].numpy(), arrays["topic"].numpy()
-        policy._set(log_popularity, topic, card["num_topics"], card["slate_size"], config)
+        dates = Dates.from_arrays(arrays)
+        policy._set(log_popularity, topic, card["num_topics"], card["slate_size"], config, dates)
         policy.fingerprint = card["catalog"]
         return policy
+
+
+def _nth_left(place: IntArray, shown: IntArray, choices: Choices | None) -> IntArray:
+    """[B] int64: of the choices on offer that are not among the [B, k] shown ones, the one at [B] place."""
+    if choices is None or not choices.numbered:  # those on offer come first
+        for earlier in np.sort(shown, axis=1).T:
+            place = place + (earlier <= place)
+        return place
+    free = choices.available[choices.row].copy()
+    np.put_along_axis(free, shown, False, axis=1)
+    found: IntArray = np.argmax(np.cumsum(free, axis=1) > place[:, None], axis=1)
+    return found
 
 
 def _best_left(best: IntArray, shown: IntArray) -> IntArray:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
 
+from agents.choices import Choices, Dates, choices_in, saved_dates
 from agents.controls import distinct_draws
 from agents.sampling import (
     FloatArray,
     IntArray,
     as_action,
-    conditional_prob,
+    offered_log_conditional,
+    offered_log_propensity,
     plackett_luce_log_prob,
     sample_slate,
 )
@@ -39,8 +41,9 @@ class LoggingConfig:
     """Settings of the logging policy.
 
     Attributes:
-        epsilon: share of decisions drawn uniformly over all items, in [0, 1]; keeps every propensity above
-            epsilon / N. At 0 the policy is a softmax: it can draw everything, but some of it hardly ever.
+        epsilon: share of decisions drawn uniformly over all items on offer, in [0, 1]; keeps every
+            propensity above epsilon / N. At 0 the policy is a softmax: it can draw everything, but some of it
+            hardly ever.
         temperature: of the softmax; above 0.
         popularity_weight: utility of one unit of log base popularity.
         topic_weight: utility of a topic that fills the whole visible history.
@@ -70,11 +73,12 @@ class LoggingPolicy:
     Slates are drawn from p without replacement, slot by slot, so the recorded propensity of an ordered
     slate is exact: prod_k p(a_k) / (1 - sum_{j<k} p(a_j)).
 
-    Since the utility is a topic's part plus an item's part, p factorises: draw a topic, then an item within
-    it by popularity. A decision costs O(C), not O(N); only slates without exploration (epsilon 0) cost O(N),
-    since what a peaked softmax leaves for the next position must be summed up item by item.
+    In dated and two-stage worlds both parts of p are over the m items, or candidates, on offer: the softmax
+    over them, and epsilon / m. Slots for which nothing is left on offer are filled without chance.
 
-    In two-stage worlds p runs over the candidates, and actions are their numbers: see `candidate_prob`.
+    Since the utility is a topic's part plus an item's part, p factorises: draw a topic, then an item within
+    it by popularity. A decision costs O(C), not O(N); O(m) where not everything is on offer; O(N) for slates
+    without exploration, since what a peaked softmax leaves for the next slot must be summed up item by item.
 
     Source: Ours.
 
@@ -92,7 +96,8 @@ class LoggingPolicy:
     ) -> None:
         log_popularity = np.log(np.asarray(catalog.base_popularity, dtype=np.float64))
         topic = np.array(catalog.topic, dtype=np.int64)
-        self._set(log_popularity, topic, int(catalog.num_topics), slate_size, config or LoggingConfig())
+        num_topics = int(catalog.num_topics)
+        self._set(log_popularity, topic, num_topics, slate_size, config or LoggingConfig(), Dates.of(catalog))
         self.fingerprint = catalog_fingerprint(catalog)
 
     def _set(
@@ -102,10 +107,11 @@ class LoggingPolicy:
         num_topics: int,
         slate_size: int,
         config: LoggingConfig,
+        dates: Dates | None,
     ) -> None:
         if not 1 <= slate_size <= len(topic):
             raise ValueError(f"slate_size: expected in [1, {len(topic)}], got {slate_size}")
-        self.config, self.slate_size = config, slate_size
+        self.config, self.slate_size, self.dates = config, slate_size, dates
         self.log_popularity, self.topic, self.num_topics = log_popularity, topic, num_topics
         spread = abs(config.popularity_weight) * np.ptp(log_popularity) + abs(config.topic_weight)
         if spread > LARGEST_EXPONENT * config.temperature:
@@ -122,8 +128,8 @@ class LoggingPolicy:
         self._by_topic = np.argsort(topic, kind="stable").astype(np.int64)
         self._cumulative = _cumulative_by_group(weight[self._by_topic], topic[self._by_topic])
 
-    def topic_prob(self, observation: Observation) -> FloatArray:
-        """[B, C] float64: probability of each topic under the softmax part."""
+    def _topic_share(self, observation: Observation) -> FloatArray:
+        """[B, C] float64: share of each topic in the visible history."""
         history = observation["history_items"]
         num_items = len(self.topic)
         if history.size and history.max() > num_items:
@@ -135,55 +141,76 @@ class LoggingPolicy:
         flat = column + (self.num_topics + 1) * np.arange(batch)[:, None]
         counts = np.bincount(flat.ravel(), minlength=batch * (self.num_topics + 1))
         counts = counts.reshape(batch, self.num_topics + 1)[:, :-1]
-        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+    def topic_prob(self, observation: Observation) -> FloatArray:
+        """[B, C] float64: probability of each topic under the softmax part, everything on offer."""
+        share = self._topic_share(observation)
         weight = self._topic_weight * np.exp(self.config.topic_weight / self.config.temperature * (share - 1))
         return weight / weight.sum(axis=1, keepdims=True)
 
-    def candidate_prob(self, observation: Observation) -> FloatArray:
-        """[B, M] float64: p of every candidate in two-stage worlds; rows sum to 1.
-
-        The softmax runs over the candidates that are on offer (all of them, if those do not fill a slate),
-        the uniform part over all.
-        """
-        candidates = observation["candidates"]
-        on_offer = candidates < len(self.topic)
-        on_offer |= on_offer.sum(axis=1, keepdims=True) < self.slate_size
-        item = np.minimum(candidates, len(self.topic) - 1)
-        topic_weight = self.topic_prob(observation)
-        weight = np.take_along_axis(topic_weight, self.topic[item], axis=1) * self._within[item] * on_offer
-        soft = weight / weight.sum(axis=1, keepdims=True)
-        return (1 - self.config.epsilon) * soft + self.config.epsilon / candidates.shape[1]
+    def choices(self, observation: Observation) -> Choices | None:
+        """What each user can be shown; None when that is every item, always."""
+        return choices_in(observation, len(self.topic), self.dates, self.slate_size)
 
     def item_prob(self, observation: Observation) -> FloatArray:
-        """[B, N] float64: p of every item, or of every candidate; rows sum to 1."""
-        if "candidates" in observation:
-            return self.candidate_prob(observation)
+        """[B, n] float64: p of every choice, in plain worlds of every item.
+
+        Rows sum to 1, or to 0 where nothing is on offer.
+        """
+        choices = self.choices(observation)
+        if choices is not None:
+            return self._offered_prob(observation, choices)
         soft = self.topic_prob(observation)[:, self.topic] * self._within
         return (1 - self.config.epsilon) * soft + self.config.epsilon / len(self.topic)
 
+    def _offered_prob(self, observation: Observation, choices: Choices) -> FloatArray:
+        """`item_prob` restricted to what is on offer, 0 elsewhere."""
+        config, items = self.config, choices.items[choices.row]
+        of_topic = config.topic_weight / config.temperature * self._topic_share(observation)
+        of_item = config.popularity_weight / config.temperature * self.log_popularity
+        utility = np.take_along_axis(of_topic, self.topic[items], axis=1) + of_item[items]
+        available = choices.available[choices.row]
+        utility -= utility.max(axis=1, keepdims=True, where=available, initial=-np.inf)
+        soft = np.exp(utility, where=available, out=np.zeros_like(utility))
+        number = np.maximum(choices.count, 1)[:, None]
+        soft *= (1 - config.epsilon) / np.maximum(soft.sum(axis=1, keepdims=True), 1.0)
+        return soft + available * (config.epsilon / number)
+
     def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
-        """[B, K] float64: probability of every item of these slates given those above it."""
-        if "candidates" in observation or (self.config.epsilon == 0 and slate.shape[1] > 1):
-            parts = self._by_rows(
-                observation, lambda seen, rows: conditional_prob(self.item_prob(seen), slate[rows])
-            )
-            return np.concatenate([np.empty((0, slate.shape[1])), *parts])
-        prob = self._shown_prob(self.topic_prob(observation), slate)
-        return prob / (1 - (np.cumsum(prob, axis=1) - prob))
+        """[B, K] float64: probability of each choice of these slates given those above it."""
+        if slate.shape[1] == 1 and self.choices(observation) is None:
+            return self._shown_prob(self.topic_prob(observation), slate)
+        parts = [
+            offered_log_conditional(slate[rows], self._log_prob(seen))
+            for seen, rows in self._by_rows(observation)
+        ]
+        return np.exp(np.concatenate([np.empty((0, slate.shape[1])), *parts]))
 
     def _shown_prob(self, topic_prob: FloatArray, slate: IntArray) -> FloatArray:
         soft = np.take_along_axis(topic_prob, self.topic[slate], axis=1) * self._within[slate]
         return (1 - self.config.epsilon) * soft + self.config.epsilon / len(self.topic)
 
-    def _by_rows(self, observation: Observation, function: Callable[[Observation, slice], Any]) -> list[Any]:
-        """The results of a function of some rows of the observation, few enough to hold their [b, N]."""
+    def _log_prob(self, observation: Observation) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            return np.log(self.item_prob(observation))
+
+    def _by_rows(self, observation: Observation) -> Iterator[tuple[Observation, slice]]:
+        """The observation in parts of so few rows that their [b, N] can be held."""
         size, count = max(1, ROW_CELLS // len(self.topic)), len(observation["history_items"])
-        parts = [slice(start, start + size) for start in range(0, count, size)]
-        return [function({key: column[rows] for key, column in observation.items()}, rows) for rows in parts]
+        for start in range(0, count, size):
+            rows = slice(start, start + size)
+            yield {key: column[rows] for key, column in observation.items()}, rows
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Draw a slate per row and state its propensity; see the class."""
-        if "candidates" in observation or (self.config.epsilon == 0 and self.slate_size > 1):
+        choices = self.choices(observation)
+        if choices is not None:
+            with np.errstate(divide="ignore"):
+                log_prob = np.log(self._offered_prob(observation, choices))
+            slate = sample_slate(log_prob, self.slate_size, generator)
+            return Decision(choices.action(slate), np.exp(offered_log_propensity(slate, log_prob)))
+        if self.config.epsilon == 0 and self.slate_size > 1:
             return self._act_softly(observation, generator)
         topic_prob = self.topic_prob(observation)
         batch, num_items = len(topic_prob), len(self.topic)
@@ -203,14 +230,12 @@ class LoggingPolicy:
         return Decision(as_action(slate), np.exp(plackett_luce_log_prob(np.log(prob))))
 
     def _act_softly(self, observation: Observation, generator: np.random.Generator) -> Decision:
-        def draw(seen: Observation, rows: slice) -> tuple[IntArray, FloatArray]:
-            prob = self.item_prob(seen)
-            with np.errstate(divide="ignore"):  # what is not on offer is not drawn
-                slate = sample_slate(np.log(prob), self.slate_size, generator)
-            return slate, conditional_prob(prob, slate).prod(axis=1)
-
-        slates, propensities = zip(*self._by_rows(observation, draw), strict=True)
-        return Decision(as_action(np.concatenate(slates)), np.concatenate(propensities))
+        slates, log_propensities = [], []
+        for seen, _ in self._by_rows(observation):
+            log_prob = self._log_prob(seen)
+            slates.append(sample_slate(log_prob, self.slate_size, generator))
+            log_propensities.append(offered_log_propensity(slates[-1], log_prob))
+        return Decision(np.concatenate(slates), np.exp(np.concatenate(log_propensities)))
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
         """Raise ValueError when `public_catalog` is not the one that the policy was made with."""
@@ -227,6 +252,7 @@ class LoggingPolicy:
         arrays = {
             "log_popularity": torch.from_numpy(self.log_popularity),
             "topic": torch.from_numpy(self.topic),
+            **saved_dates(self.dates),
         }
         save_agent(folder, "LoggingPolicy", card, arrays)
 
@@ -242,6 +268,7 @@ class LoggingPolicy:
             card["num_topics"],
             card["slate_size"],
             config,
+            Dates.from_arrays(arrays),
         )
         policy.fingerprint = card["catalog"]
         return policy

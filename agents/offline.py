@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from agents.batches import LogTensors
-from agents.encoders import to_tensors
+from agents.choices import Choices, choices_in
+from agents.encoders import ItemTable, to_tensors
 from agents.seeding import build, single_thread, torch_generator
 from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
@@ -84,16 +85,18 @@ class OfflineAgent(ABC):
         """A freshly constructed network for `self.spec`, `self.num_topics` and `self.config`."""
 
     @abstractmethod
-    def set_catalog(self, catalog: PublicCatalog) -> None:
-        """Give the public catalog to every item table of the network."""
+    def item_tables(self) -> list[ItemTable]:
+        """Every item table of the network."""
 
     @abstractmethod
     def train(self, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
         """Update `self.network` in place from the log."""
 
     @abstractmethod
-    def decide(self, observation: Mapping[str, Tensor], generator: np.random.Generator) -> Decision:
-        """Act on a checked batch of observations given as int64 tensors."""
+    def decide(
+        self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
+    ) -> Decision:
+        """Act on a checked batch of observations given as int64 tensors; no choices: show any item."""
 
     def fit(
         self,
@@ -106,6 +109,9 @@ class OfflineAgent(ABC):
     ) -> Self:
         """Train from scratch on a log.
 
+        In dated worlds the losses are over all items, on offer or not. Logs of two-stage worlds are refused;
+        an agent that was trained where every item could be chosen also acts where candidates are offered.
+
         Args:
             log: decisions of a logging policy with recorded propensities.
             public_catalog: the readable side of the catalog that the log was made with.
@@ -117,16 +123,27 @@ class OfflineAgent(ABC):
             The agent itself.
 
         Raises:
-            ValueError: the log and the catalog do not belong together, or the log cannot be learned from.
+            ValueError: the log and the catalog do not belong together, the log cannot be learned from, or it
+                comes from a two-stage world.
         """
-        self.spec = spec_of_log(log, public_catalog) if spec is None else spec
+        spec = spec_of_log(log, public_catalog) if spec is None else spec
+        config = _config_of(log)
+        num_candidates = spec.num_candidates or (config.candidates.num_candidates if config else 0)
+        if num_candidates:
+            raise ValueError(
+                f"log: comes from a two-stage world of {num_candidates} candidates; "
+                f"{type(self).__name__}.fit learns scores of all items against each other and supports only "
+                "worlds where every item can be chosen (candidates.num_candidates=0)"
+            )
+        self.spec = spec
         self.num_topics = int(public_catalog.num_topics)
         self.fingerprint = catalog_fingerprint(public_catalog)
         data = LogTensors.from_log(log, self.spec)
         generator = torch_generator(seed)
         with single_thread():
             self.network = build(self.make_network, generator)
-            self.set_catalog(public_catalog)
+            for table in self.item_tables():
+                table.set_catalog(public_catalog)
             self.network.train()
             self.train(data, generator, progress or _silent)
             self.network.eval()
@@ -141,7 +158,8 @@ class OfflineAgent(ABC):
             generator: source of the policy's own randomness, if it has any.
 
         Returns:
-            Decision(action [B] or [B, K] int64, propensity [B] float64).
+            Decision(action [B] or [B, K] int64, propensity [B] float64): items on offer, or numbers of
+            candidates where the observation has such.
 
         Raises:
             RuntimeError: the agent was neither fitted nor loaded.
@@ -150,7 +168,9 @@ class OfflineAgent(ABC):
         if not hasattr(self, "network"):
             raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
         self.spec.check(observation)
-        return self.decide(to_tensors(observation), generator)
+        dates = self.item_tables()[0].dates
+        choices = choices_in(observation, self.spec.num_items, dates, self.spec.slate_size)
+        return self.decide(to_tensors(observation), choices, generator)
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
         """Raise ValueError when `public_catalog` is not the one that the agent was trained with."""
@@ -186,11 +206,18 @@ def _silent(step: int, total: int, metrics: Mapping[str, float]) -> None:
     """Report nothing."""
 
 
+def _config_of(log: EventLog) -> WorldConfig | None:
+    """The config of the world that made a log, if the log's provenance has it."""
+    text = log.provenance.get("config")
+    return None if text is None else WorldConfig.from_json(text)
+
+
 def spec_of_log(log: EventLog, public_catalog: PublicCatalog) -> ObservationSpec:
     """Sizes of the scenario that made a log.
 
     The number of segments comes from the config in the log's provenance, or else is the largest one seen
-    plus one.
+    plus one; so do candidates and hours, or else there are no candidates, and hours where the catalog has
+    dates.
 
     Raises:
         ValueError: the prices of the shown items are not the catalog's, so the log comes from another
@@ -206,8 +233,14 @@ def spec_of_log(log: EventLog, public_catalog: PublicCatalog) -> ObservationSpec
             f"{int(log.action[row, slot])} at {float(log.price[row, slot])!r}, "
             f"which this catalog of {num_items} items does not"
         )
-    config = log.provenance.get("config")
     num_segments = int(log.segment.max(initial=0)) + 1
+    num_candidates, returns, has_hour = 0, False, public_catalog.born is not None
+    config = _config_of(log)
     if config is not None:
-        num_segments = max(num_segments, WorldConfig.from_json(config).population.num_segments)
-    return ObservationSpec(num_items, log.history_items.shape[1], log.action.shape[1], num_segments)
+        num_segments = max(num_segments, config.population.num_segments)
+        num_candidates = config.candidates.num_candidates
+        returns, has_hour = config.returns.lifetime_hours > 0, config.run.run_hours > 0
+    history_length, slate_size = log.history_items.shape[1], log.action.shape[1]
+    return ObservationSpec(
+        num_items, history_length, slate_size, num_segments, num_candidates, returns, has_hour
+    )

@@ -217,7 +217,8 @@ class PlanningOracle:
         shown = self._items(candidates, myopic)
         unit = np.abs(slate_truth(self.world, states, shown).expected_reward).astype(np.float32)
         if self.world.config.candidates.num_candidates:
-            return Outlook(np.empty((len(states), 0), np.int64), np.empty((len(states), 0)), unit), myopic
+            nothing = np.empty((len(states), 0), np.int64)
+            return Outlook(nothing, nothing.astype(np.float32), unit), myopic
         fresh = states.copy()
         fresh["satiation"] = 0
         fresh_truth = item_truth(self.world, fresh)

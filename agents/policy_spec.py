@@ -38,12 +38,10 @@ class _Kind(NamedTuple):
 
 
 def _uniform(world: World, settings: dict[str, float]) -> Any:
-    return RandomPolicy(world.num_choices, world.config.slate_size)
+    return RandomPolicy(world.config.catalog.num_items, world.config.slate_size, world.public_catalog)
 
 
 def _popular(world: World, settings: dict[str, float]) -> Any:
-    if world.config.candidates.num_candidates:
-        raise ValueError("it ranks the whole catalog, and this world offers candidates; take greedy")
     return Popular(world.public_catalog, world.config.slate_size)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agents.batches import LogTensors, gather, minibatches
-from agents.encoders import ItemScorer, SequenceEncoder, to_tensors
+from agents.choices import Choices, best_action, choices_in
+from agents.encoders import ItemScorer, ItemTable, SequenceEncoder, to_tensors
 from agents.losses import (
     DEFAULT_WEIGHT_CAP,
     importance_weights,
@@ -30,16 +31,13 @@ from agents.sampling import (
     FloatArray,
     IntArray,
     as_action,
-    conditional_prob,
+    offered_log_conditional,
+    offered_log_propensity,
     sample_slate,
     slate_log_propensity,
-    top_k,
 )
 from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
-
-if TYPE_CHECKING:
-    from recsim_env.catalog import PublicCatalog
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,14 @@ class PolicyNetwork(nn.Module):
         self.policy = ItemScorer(spec.num_items, dim)
         self.baseline = nn.Linear(dim, 1)
 
-    def forward(self, observation: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Logits [B, N] and baseline [B]."""
+    def forward(
+        self, observation: Mapping[str, Tensor], items: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of all items, [B, N], or of chosen ones, [B, M] integer, and baseline [B]."""
         table = self.encoder.items()
         state = self.encoder(observation, table)
-        return self.policy(state, table), self.baseline(state.detach()).squeeze(1)
+        logits = self.policy(state, table) if items is None else self.policy.of_items(state, table, items)
+        return logits, self.baseline(state.detach()).squeeze(1)
 
 
 class Reinforce(OfflineAgent):
@@ -120,7 +121,7 @@ class Reinforce(OfflineAgent):
     counterpart of the recorded slate propensity. Their weight is the K-th root of the ratio, the geometric
     mean over slots (Ours: biased, but of the whole ratio a few decisions in a hundred would carry all the
     weight). Acts greedily by default (propensity 1); with
-    `acting="sample"` it draws from pi and states the exact propensity.
+    `acting="sample"` it draws from pi, restricted to what is on offer, and states the exact propensity.
     """
 
     name = "ips"
@@ -130,9 +131,9 @@ class Reinforce(OfflineAgent):
         """One policy network."""
         return PolicyNetwork(self.spec, self.num_topics, self.config.dim)
 
-    def set_catalog(self, catalog: PublicCatalog) -> None:
-        """Give the catalog to the encoder's item table."""
-        self._policy().encoder.items.set_catalog(catalog)
+    def item_tables(self) -> list[ItemTable]:
+        """The encoder's."""
+        return [self._policy().encoder.items]
 
     def _policy(self) -> PolicyNetwork:
         assert isinstance(self.network, PolicyNetwork)
@@ -186,27 +187,41 @@ class Reinforce(OfflineAgent):
         num_items, slate_size = self.spec.num_items, self.spec.slate_size
         return -float(np.log(np.arange(num_items, num_items - slate_size, -1)).sum())
 
-    def decide(self, observation: Mapping[str, Tensor], generator: np.random.Generator) -> Decision:
-        """The most probable items, or a draw from the policy with its exact propensity."""
-        logits, _ = self._policy()(observation)
+    def decide(
+        self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
+    ) -> Decision:
+        """The most probable choices, or a draw from the policy with its exact propensity."""
+        num_slots = self.spec.slate_size
+        logits, _ = self._policy()(observation, None if choices is None else choices.candidates)
         log_prob = torch.log_softmax(logits.double(), dim=1).numpy()
         if self.config.acting == "greedy":
-            return Decision(as_action(top_k(log_prob, self.spec.slate_size)), np.ones(len(log_prob)))
-        slate = sample_slate(log_prob, self.spec.slate_size, generator)
-        return Decision(as_action(slate), np.exp(slate_log_propensity(slate, log_prob)))
+            return Decision(best_action(log_prob, choices, num_slots), np.ones(len(log_prob)))
+        if choices is None:
+            slate = sample_slate(log_prob, num_slots, generator)
+            return Decision(as_action(slate), np.exp(slate_log_propensity(slate, log_prob)))
+        weight = choices.score(log_prob)
+        slate = sample_slate(weight, num_slots, generator)
+        return Decision(choices.action(slate), np.exp(offered_log_propensity(slate, weight)))
 
     def item_prob(self, observation: Observation) -> FloatArray:
-        """[B, N] float64: probability of every item at position 0."""
+        """[B, n] float64: probability of every choice, in plain worlds of every item, at position 0."""
         self.spec.check(observation)
+        dates = self.item_tables()[0].dates
+        choices = choices_in(observation, self.spec.num_items, dates, self.spec.slate_size)
         with torch.inference_mode():
-            logits, _ = self._policy()(to_tensors(observation))
-        prob: FloatArray = torch.softmax(logits.double(), dim=1).numpy()
+            candidates = None if choices is None else choices.candidates
+            logits, _ = self._policy()(to_tensors(observation), candidates)
+        score: FloatArray = logits.double().numpy()
+        if choices is not None:
+            score = choices.score(score)
         if self.config.acting == "greedy":
-            prob = (np.arange(prob.shape[1]) == np.argmax(prob, axis=1)[:, None]).astype(np.float64)
+            return (np.arange(score.shape[1]) == np.argmax(score, axis=1)[:, None]).astype(np.float64)
+        prob: FloatArray = torch.softmax(torch.from_numpy(score), dim=1).numpy()
         return prob
 
     def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
-        """[B, K] float64: probability of every item of these slates given those above it."""
+        """[B, K] float64: probability of each choice of these slates given those above it."""
         if self.config.acting == "greedy":
             return np.ones(slate.shape)
-        return conditional_prob(self.item_prob(observation), slate)
+        with np.errstate(divide="ignore"):
+            return np.exp(offered_log_conditional(slate, np.log(self.item_prob(observation))))

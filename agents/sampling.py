@@ -70,26 +70,34 @@ def plackett_luce_log_prob(shown_log_prob: FloatArray) -> FloatArray:
     return (shown_log_prob - np.log1p(-np.minimum(taken, 1.0 - 1e-12))).sum(axis=1)
 
 
-def conditional_prob(prob: FloatArray, slate: IntArray) -> FloatArray:
-    """Probability of each item of an ordered slate given those above it: p(a_k) / (1 - sum_{j<k} p(a_j)).
+def offered_log_propensity(slate: IntArray, log_weight: FloatArray) -> FloatArray:
+    """The same for weights that need not sum to 1, -inf where an index is not on offer: [B] float64 <= 0."""
+    total: FloatArray = offered_log_conditional(slate, log_weight).sum(axis=1)
+    return total
 
-    What is left over is summed up from the items that are left, so that it stays exact when the items above
-    have nearly all of the mass.
+
+def offered_log_conditional(slate: IntArray, log_weight: FloatArray) -> FloatArray:
+    """Log-probability of each item of an ordered slate given those above it.
+
+    A slot for which nothing is left on offer is filled without chance: it leaves the probability alone. What
+    is left for a slot is added up from the last one backwards, so nothing cancels however little it is.
 
     Args:
-        prob: [B, N] float64, rows sum to 1.
-        slate: [B, K] int64, distinct items per row.
+        slate: [B, K] int64 from `sample_slate`.
+        log_weight: [B, n] float64, the weights that it was drawn by.
 
     Returns:
-        [B, K] float64; the product of a row is the propensity of the slate.
-
-    Source: Plackett (1975), "The analysis of permutations".
+        [B, K] float64 <= 0.
     """
-    shown = np.take_along_axis(prob, slate, axis=1)
-    rest = prob.copy()
-    np.put_along_axis(rest, slate, 0.0, axis=1)
-    left = rest.sum(axis=1, keepdims=True) + np.cumsum(shown[:, ::-1], axis=1)[:, ::-1]
-    return shown / left
+    shown = np.take_along_axis(log_weight, slate, axis=1)
+    others = log_weight.copy()
+    np.put_along_axis(others, slate, -np.inf, axis=1)
+    highest = others.max(axis=1, keepdims=True)
+    shift = np.where(np.isfinite(highest), highest, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = shift + np.log(np.exp(others - shift).sum(axis=1, keepdims=True))
+        left = np.logaddexp.accumulate(np.hstack([rest, shown[:, ::-1]]), axis=1)[:, :0:-1]
+        return np.where(np.isfinite(shown), shown - left, 0.0)
 
 
 def top_k(score: FloatArray, num_slots: int) -> IntArray:

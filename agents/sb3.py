@@ -110,12 +110,12 @@ class SB3VecEnv(VecEnv):
 
     def get_attr(self, attr_name: str, indices: int | Iterable[int] | None = None) -> list[Any]:
         """The batch's attribute, once per index."""
-        value = (
-            getattr(self.env, attr_name)
-            if hasattr(self.env, attr_name)
-            else getattr(self.env.unwrapped, attr_name)
-        )
+        value = self._find(attr_name)
         return [value for _ in self._get_indices(indices)]
+
+    def _find(self, name: str) -> Any:
+        """An attribute of the batch, or of what its wrappers hold."""
+        return getattr(self.env if hasattr(self.env, name) else self.env.unwrapped, name)
 
     def set_attr(self, attr_name: str, value: Any, indices: int | Iterable[int] | None = None) -> None:
         """Set the batch's attribute; refused for a part of the batch, which has one object only."""
@@ -132,9 +132,13 @@ class SB3VecEnv(VecEnv):
         indices: int | Iterable[int] | None = None,
         **method_kwargs: Any,
     ) -> list[Any]:
-        """Call the batch's method once; its answer, once per index."""
-        answer = getattr(self.env, method_name)(*method_args, **method_kwargs)
-        return [answer for _ in self._get_indices(indices)]
+        """Call the batch's method once; its answer, once per index.
+
+        `action_masks` answers with the mask of each row, [n] bool, as `sb3_contrib.MaskablePPO` expects.
+        """
+        answer = self._find(method_name)(*method_args, **method_kwargs)
+        per_row = method_name == "action_masks"
+        return [answer[row] if per_row else answer for row in self._get_indices(indices)]
 
     def env_is_wrapped(
         self, wrapper_class: type[Wrapper[Any, Any, Any, Any]], indices: int | Iterable[int] | None = None

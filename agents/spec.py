@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from recsim_env.interface import MAX_HOUR
 from recsim_env.streams import MAX_STEP
 
 if TYPE_CHECKING:
@@ -31,17 +32,27 @@ class ObservationSpec:
         history_length: H, visible interactions, most recent last.
         slate_size: K.
         num_segments: S, size of the observable user segment.
+        num_candidates: M, choices of a two-stage world; 0 where every item can be chosen.
+        has_hours_away: whether users return, and the observation says after how many hours.
+        has_hour: whether there is a clock, and the observation says the hour.
     """
 
     num_items: int
     history_length: int
     slate_size: int
     num_segments: int
+    num_candidates: int = 0
+    has_hours_away: bool = False
+    has_hour: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+        for name in ("num_items", "history_length", "slate_size", "num_segments"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        if not 0 <= self.num_candidates <= self.num_items:
+            raise ValueError(
+                f"num_candidates: expected in [0, num_items={self.num_items}], got {self.num_candidates}"
+            )
 
     @classmethod
     def from_space(cls, space: spaces.Space[Any]) -> ObservationSpec:
@@ -56,7 +67,17 @@ class ObservationSpec:
                 f"observation_space: expected Box 'history_items' and Discrete 'segment', got {space}"
             )
         assert slate.shape is not None
-        return cls(int(history.high.max()), history.shape[0], slate.shape[0], int(segment.n))
+        candidates = space["candidates"].shape if "candidates" in space.spaces else (0,)
+        assert candidates is not None
+        return cls(
+            int(history.high.max()),
+            history.shape[0],
+            slate.shape[0],
+            int(segment.n),
+            candidates[0],
+            "hours_away" in space.spaces,
+            "hour" in space.spaces,
+        )
 
     def observation_space(self) -> spaces.Dict:
         """The single environment's observation space, rebuilt."""
@@ -64,19 +85,27 @@ class ObservationSpec:
         def box(high: int, size: int) -> spaces.Box:
             return spaces.Box(0, high, (size,), np.int64)
 
-        return spaces.Dict(
-            {
-                "history_items": box(self.num_items, self.history_length),
-                "history_events": box(NUM_EVENT_MASKS - 1, self.history_length),
-                "last_slate": box(self.num_items, self.slate_size),
-                "last_events": box(NUM_EVENT_MASKS - 1, self.slate_size),
-                "segment": spaces.Discrete(self.num_segments),
-                "session_step": box(MAX_STEP, 1),
-            }
-        )
+        parts: dict[str, spaces.Space[Any]] = {
+            "history_items": box(self.num_items, self.history_length),
+            "history_events": box(NUM_EVENT_MASKS - 1, self.history_length),
+            "last_slate": box(self.num_items, self.slate_size),
+            "last_events": box(NUM_EVENT_MASKS - 1, self.slate_size),
+            "segment": spaces.Discrete(self.num_segments),
+            "session_step": box(MAX_STEP, 1),
+        }
+        if self.has_hours_away:
+            parts["hours_away"] = box(MAX_HOUR, 1)
+        if self.has_hour:
+            parts["hour"] = box(MAX_HOUR, 1)
+        if self.num_candidates:
+            parts["candidates"] = box(self.num_items, self.num_candidates)
+        return spaces.Dict(parts)
 
     def check(self, observation: Observation) -> None:
         """Raise when a batch of observations cannot come from this scenario.
+
+        Hours are looked at where they are there: logs leave them out, and few agents read them. Candidates
+        are demanded in two-stage scenarios and welcome elsewhere, in any number.
 
         Raises:
             KeyError: a key is missing.
@@ -89,6 +118,8 @@ class ObservationSpec:
             "last_slate": (self.slate_size, self.num_items),
             "last_events": (self.slate_size, NUM_EVENT_MASKS - 1),
         }
+        if self.num_candidates:
+            widths["candidates"] = (self.num_candidates, self.num_items)
         for key, (width, high) in widths.items():
             array = _column(observation, key)
             if array.ndim != 2 or array.shape[1] != width:
@@ -98,6 +129,9 @@ class ObservationSpec:
             _check_range(key, array, high)
         _check_range("segment", _column(observation, "segment"), self.num_segments - 1)
         _check_range("session_step", _column(observation, "session_step"), None)
+        for key in ("hours_away", "hour"):
+            if key in observation:
+                _check_range(key, _column(observation, key), MAX_HOUR)
 
 
 def _column(observation: Observation, key: str) -> NDArray[Any]:
@@ -121,6 +155,9 @@ def catalog_fingerprint(catalog: PublicCatalog) -> str:
     digest.update(np.ascontiguousarray(catalog.topic, dtype=np.int64).tobytes())
     digest.update(np.ascontiguousarray(catalog.price, dtype=np.float32).tobytes())
     digest.update(np.ascontiguousarray(catalog.base_popularity, dtype=np.float64).tobytes())
+    for dates in (catalog.born, catalog.gone):
+        if dates is not None:
+            digest.update(np.ascontiguousarray(dates, dtype=np.int64).tobytes())
     return digest.hexdigest()[:16]
 
 

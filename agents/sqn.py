@@ -9,22 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agents.batches import LogTensors, gather, minibatches
-from agents.encoders import ItemScorer, SequenceEncoder
+from agents.choices import Choices, best_action
+from agents.encoders import ItemScorer, ItemTable, SequenceEncoder
 from agents.losses import double_q_target, next_item_cross_entropy, td_loss
 from agents.offline import REPORT_EVERY, OfflineAgent, Progress, TrainingConfig
-from agents.sampling import as_action, top_k
 from agents.spec import ObservationSpec
 from recsim_env import Decision
-
-if TYPE_CHECKING:
-    from recsim_env.catalog import PublicCatalog
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,12 @@ class SQNetwork(nn.Module):
         self.ce = ItemScorer(spec.num_items, dim)
         self.q = ItemScorer(spec.num_items, dim)
 
-    def scores(self, observation: Mapping[str, Tensor], head: str) -> Tensor:
-        """[B, N] scores of every item by the named head."""
+    def scores(self, observation: Mapping[str, Tensor], head: str, items: Tensor | None = None) -> Tensor:
+        """Scores by the named head: [B, N] of every item, or [B, M] of chosen ones, [B, M] integer."""
         table = self.encoder.items()
         scorer: ItemScorer = getattr(self, head)
-        scores: Tensor = scorer(self.encoder(observation, table), table)
-        return scores
+        state = self.encoder(observation, table)
+        return scorer(state, table) if items is None else scorer.of_items(state, table, items)
 
 
 class SQN(OfflineAgent):
@@ -87,10 +84,9 @@ class SQN(OfflineAgent):
         """The two copies."""
         return nn.ModuleList([SQNetwork(self.spec, self.num_topics, self.config.dim) for _ in range(2)])
 
-    def set_catalog(self, catalog: PublicCatalog) -> None:
-        """Give the catalog to both copies."""
-        for copy in self._copies():
-            copy.encoder.items.set_catalog(catalog)
+    def item_tables(self) -> list[ItemTable]:
+        """One of each copy."""
+        return [copy.encoder.items for copy in self._copies()]
 
     def _copies(self) -> list[SQNetwork]:
         return [copy for copy in self.network.children() if isinstance(copy, SQNetwork)]
@@ -143,18 +139,28 @@ class SQN(OfflineAgent):
 
     @torch.no_grad()
     def _target(self, main: SQNetwork, other: SQNetwork, data: LogTensors, rows: Tensor) -> Tensor:
-        """[b, K] TD targets: `main` chooses the next item, `other` judges it."""
+        """[b, K] TD targets: `main` chooses the next item, `other` judges it.
+
+        In dated worlds the next item is one on offer, if the log says the hour.
+        """
         slot_reward = data.slot_reward[rows]
         if self.config.gamma == 0:
             return slot_reward
         following = gather(data.next_observation, rows)
         discount = self.config.gamma * data.continues[rows]
+        chosen_by, table = main.scores(following, "q"), main.encoder.items
+        if table.has_dates and "hour" in following:
+            chosen_by = chosen_by.masked_fill(~table.on_offer(following["hour"]), -torch.inf)
         future = double_q_target(
-            torch.zeros_like(discount), discount, main.scores(following, "q"), other.scores(following, "q")
+            torch.zeros_like(discount), discount, chosen_by, other.scores(following, "q")
         )
         return slot_reward + future.unsqueeze(1)
 
-    def decide(self, observation: Mapping[str, Tensor], generator: np.random.Generator) -> Decision:
-        """The items with the highest scores of the first copy's acting head."""
-        scores: Any = self._copies()[0].scores(observation, self.config.acting_head).numpy()
-        return Decision(as_action(top_k(scores, self.spec.slate_size)), np.ones(len(scores)))
+    def decide(
+        self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
+    ) -> Decision:
+        """The choices with the highest scores of the first copy's acting head."""
+        scored = None if choices is None else choices.candidates
+        scores: Any = self._copies()[0].scores(observation, self.config.acting_head, scored).numpy()
+        action = best_action(scores, choices, self.spec.slate_size)
+        return Decision(action, np.ones(len(action)))

@@ -92,7 +92,7 @@ def untrained_policies(world: World) -> dict[str, Callable[[], Any]]:
 
     catalog, slate_size = world.public_catalog, world.config.slate_size
     return {
-        "random": lambda: RandomPolicy(len(catalog.topic), slate_size),
+        "random": lambda: RandomPolicy(len(catalog.topic), slate_size, catalog),
         "popular": lambda: Popular(catalog, slate_size),
         "logging": lambda: LoggingPolicy(catalog, slate_size),
         "myopic": lambda: MyopicOracle(world),

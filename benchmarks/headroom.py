@@ -120,7 +120,7 @@ def make_policy(name: str, scenario: str, world: World) -> Policy:
     entry = get_scenario(scenario)
     catalog, slate_size = world.public_catalog, world.config.slate_size
     makers: dict[str, Callable[[], Any]] = {
-        "random": lambda: RandomPolicy(len(catalog.topic), slate_size),
+        "random": lambda: RandomPolicy(len(catalog.topic), slate_size, catalog),
         "popular": lambda: Popular(catalog, slate_size),
         "myopic": lambda: MyopicOracle(world),
         "planning": lambda: PlanningOracle(world, entry.max_episode_steps),

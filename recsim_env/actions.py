@@ -8,13 +8,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim_env.records import ObservationArrays, Records
-from recsim_env.world import World
+from recsim_env.threads import split_rows
+from recsim_env.world import SMALLEST_PIECE, World
+
+PARALLEL_CHECK_FROM = 65_536  # users; a check costs a tenth of a step
 
 
 def choices_name(world: World) -> str:
     """What each position of an action is, for error messages."""
     kind = "a candidate's number" if world.config.candidates.num_candidates else "an item"
     return f"{kind} in [0, {world.num_choices})"
+
+
+def find_invalid(
+    world: World,
+    slates: NDArray[np.int64],
+    allow_repeats: bool = False,
+    scratch: Records | None = None,
+    parallel: bool | None = None,
+    num_choices: int | None = None,
+) -> tuple[int, int] | None:
+    """(row, position) of the first item outside [0, N) or, unless allowed, repeated; else None.
+
+    Args:
+        world: the simulator; slates: [B, K] int64.
+        allow_repeats: whether a slate may show an item twice.
+        scratch: as for ``World.reset``.
+        parallel: whether to use several threads; by default from ``PARALLEL_CHECK_FROM`` users on.
+        num_choices: in place of N.
+    """
+    scratch = world.empty_scratch() if scratch is None else scratch
+    parallel = len(slates) >= PARALLEL_CHECK_FROM if parallel is None else parallel
+    num_choices = len(world.items) if num_choices is None else num_choices
+    found: list[tuple[int, int]] = []
+
+    def search(thread: int, start: int, stop: int) -> None:
+        own = scratch[thread : thread + 1]
+        world.kernel.find_invalid(slates, num_choices, allow_repeats, own, start, stop)
+        row, position = own["fault"][0].tolist()
+        if row >= 0:
+            found.append((row, position))
+
+    split_rows(search, len(slates), parallel, SMALLEST_PIECE)
+    return min(found) if found else None
 
 
 def check_slates(
@@ -44,7 +80,7 @@ def check_slates(
         wanted = f"({num_users}, {slate_size})" + (f" or ({num_users},)" if slate_size == 1 else "")
         raise ValueError(f"action: expected shape {wanted} for slates of {slate_size}, got {slates.shape}")
     slates = np.ascontiguousarray(slates.reshape(num_users, slate_size), np.int64)
-    fault = world.find_invalid(slates, allow_repeats, scratch, parallel)
+    fault = find_invalid(world, slates, allow_repeats, scratch, parallel, world.num_choices)
     if fault is not None:
         row, position = fault
         item = slates[row, position]

@@ -171,9 +171,10 @@ def public_view(catalog: Catalog) -> PublicCatalog:
     """The readable side of a catalog, as fresh read-only arrays."""
     topic = catalog.items["topic"].astype(np.int64)
     price, base_popularity = catalog.items["price"].copy(), catalog.base_popularity.copy()
-    columns = [topic, price, base_popularity]
+    born = gone = None
     if np.isfinite(catalog.items["born"]).all():
-        columns += [catalog.items[name].astype(np.int64) for name in ("born", "gone")]
-    for array in columns:
-        array.flags.writeable = False
-    return PublicCatalog(*columns[:3], len(catalog.topic_centres), *columns[3:])
+        born, gone = (catalog.items[name].astype(np.int64) for name in ("born", "gone"))
+    for array in (topic, price, base_popularity, born, gone):
+        if array is not None:
+            array.flags.writeable = False
+    return PublicCatalog(topic, price, base_popularity, len(catalog.topic_centres), born, gone)

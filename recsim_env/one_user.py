@@ -60,12 +60,26 @@ class OneUser:
         self._users, self._visits = np.zeros((2, 1), np.int64)
         look_for_blanks = allow_repeats or world.config.catalog.shelf_hours > 0
         self._check_arguments = [self.slates, world.num_choices, allow_repeats, scratch, 0, 1]
-        self._step_arguments = [world.params, world.items, zero, self.state, self._shown, look_for_blanks]
+        self._step_arguments: list[Any] = [
+            world.params,
+            world.items,
+            zero,
+            self.state,
+            self._shown,
+            look_for_blanks,
+        ]
         self._step_arguments += [no_horizon, np.zeros(1, np.bool_), self.outcomes, scratch, self.arrays, 0, 1]
-        self._reset_arguments = [world.params, world.items, world.topic_centres, zero, self.state]
+        self._reset_arguments: list[Any] = [world.params, world.items, world.topic_centres, zero, self.state]
         self._reset_arguments += [np.zeros(1, np.int64), self._users, self._visits, scratch, self.arrays]
         self._reset_arguments += [0, 1]
-        self._return_arguments = [world.params, zero, self.state, no_horizon, self.outcomes, scratch]
+        self._return_arguments: list[Any] = [
+            world.params,
+            zero,
+            self.state,
+            no_horizon,
+            self.outcomes,
+            scratch,
+        ]
         self._return_arguments += [self.arrays, 0, 1]
         self.kernels: Kernels = kernels or (
             specialise(world.kernel.find_invalid, self._check_arguments),

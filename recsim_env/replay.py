@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recsim_env.actions import find_invalid
 from recsim_env.config import WorldConfig
 from recsim_env.event_log import EventLog, sorted_columns
-from recsim_env.policy import Decision, Observation, Policy
-from recsim_env.records import Event, Records
+from recsim_env.policy import Policy
+from recsim_env.records import Event
 from recsim_env.rollout import DEFAULT_BATCH, Impressions, check_user_ids, check_whole, rollout
+from recsim_env.scripted import ScriptedPolicy, episode_starts
 from recsim_env.streams import MAX_STEP, STREAM_VERSION
 from recsim_env.world import World
 
@@ -62,7 +64,7 @@ class Replay:
 
     Attributes:
         logged: the rows of the replayed users, as given.
-        replayed: what these users did with the other recommendations; sessions may be shorter or longer.
+        replayed: what these users did with the other recommendations; episodes may be shorter or longer.
         user_ids: [U] int64, ascending.
     """
 
@@ -110,9 +112,9 @@ def replay(
     from the slates alone. Replaying the logged slates reproduces the log bit for bit.
 
     Args:
-        log: of whole sessions, with its provenance.
-        policy_or_slates: a policy; or [n, K] integers, one slate per row of the log (of the chosen users'
-            rows). A session that outlives its logged slates is cut there, as truncated.
+        log: of whole episodes, with its provenance.
+        policy_or_slates: a policy; or [n, K] integers, the items of one slate per row of the log (of the
+            chosen users' rows). An episode that outlives its logged slates is cut there, as truncated.
         users: which of the logged users; all by default.
         world: a ready world of the log's config, to save building it; needed where the log has a user model
             of its own.
@@ -121,25 +123,26 @@ def replay(
 
     Raises:
         ValueError: the log does not say where it comes from, comes from other random streams, from another
-            config than ``world`` has or from another version of the simulator, or lacks rows of a session;
-            ``users`` are not in the log; slates of the wrong shape or of items that do not exist.
+            config than ``world`` has or from another version of the simulator, or lacks rows of an episode;
+            ``users`` are not in the log; slates of the wrong shape, or of items that do not exist or are
+            not among the candidates.
     """
     origin = _check_origin(log)
     world = _world_of(origin, log.provenance.get("user_model", {}), world)
     logged = log if users is None else log.select(_logged_rows(log, check_user_ids(users)))
-    sessions = _sessions(logged)
+    episodes = episode_starts(world, logged)
     script = None if callable(getattr(policy_or_slates, "act", None)) else policy_or_slates
     policy: Any = policy_or_slates
     if script is not None:
-        policy = _Script(logged, sessions, _check_script(world, logged, script))
+        policy = ScriptedPolicy(world, logged, episodes, _check_script(world, logged, script))
     generator = np.random.default_rng(policy_seed)
 
     def served() -> Iterator[Impressions]:
-        for visit in np.unique(logged.visit[sessions]).tolist():
+        for visit in np.unique(logged.visit[episodes]).tolist():
             yield from rollout(
                 world,
                 policy,
-                logged.user_id[sessions[logged.visit[sessions] == visit]],
+                logged.user_id[episodes[logged.visit[episodes] == visit]],
                 seed=origin["seed"],
                 generator=generator,
                 max_steps=origin["max_steps"],
@@ -150,8 +153,8 @@ def replay(
     provenance = {**log.provenance, "replay_of": log.policy, "policy_seed": policy_seed}
     replayed = EventLog.from_columns(sorted_columns(served()), policy.name, provenance)
     if script is not None:
-        replayed = _cut(replayed, np.diff(np.append(sessions, len(logged))))
-    _check_starts(logged, sessions, replayed)
+        replayed = _cut(world, replayed, np.diff(np.append(episodes, len(logged))))
+    _check_starts(world, logged, episodes, replayed)
     return Replay(logged, replayed, np.unique(logged.user_id))
 
 
@@ -174,25 +177,6 @@ def user_totals(log: EventLog) -> UserTotals:
         purchases=count(Event.PURCHASE),
         revenue=total((log.price.astype(np.float64) * bought).sum(axis=1)),
     )
-
-
-class _Script:
-    """A policy that shows the given slates; behind the last of a session, that one again."""
-
-    name: ClassVar[str] = "script"
-    needs_state: ClassVar[bool] = True
-
-    def __init__(self, log: EventLog, sessions: NDArray[np.int64], slates: NDArray[np.int64]) -> None:
-        self.slates, self.sessions = slates, sessions
-        self.last = np.append(sessions[1:], len(log)) - 1
-        keys = list(zip(log.user_id[sessions].tolist(), log.visit[sessions].tolist(), strict=True))
-        self.place = {key: place for place, key in enumerate(keys)}
-
-    def act(self, observation: Observation, generator: np.random.Generator, state: Records) -> Decision:
-        keys = zip(state["user_id"].tolist(), state["visit"].tolist(), strict=True)
-        place = np.array([self.place[key] for key in keys])
-        rows = np.minimum(self.sessions[place] + state["step"], self.last[place])
-        return Decision(self.slates[rows], np.ones(len(rows)))
 
 
 def _check_origin(log: EventLog) -> dict[str, Any]:
@@ -252,21 +236,6 @@ def _logged_rows(log: EventLog, users: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(log.user_id, users))
 
 
-def _sessions(log: EventLog) -> NDArray[np.int64]:
-    """The first row of every session; its rows must be its steps 0, 1, 2, ..."""
-    key = np.stack([log.user_id, log.visit])
-    first = np.flatnonzero(np.append(True, (np.diff(key) != 0).any(axis=0)))
-    expected = np.arange(len(log)) - np.repeat(first, np.diff(np.append(first, len(log))))
-    wrong = np.flatnonzero(log.step != expected)
-    if len(wrong):
-        row = wrong[0]
-        raise ValueError(
-            f"log: expected every step of a session; row {row} is step {log.step[row]} of user "
-            f"{log.user_id[row]} and not step {expected[row]}"
-        )
-    return first
-
-
 def _check_script(world: World, log: EventLog, script: Any) -> NDArray[np.int64]:
     slates = np.asarray(script)
     if slates.shape != log.action.shape or not np.issubdtype(slates.dtype, np.integer):
@@ -275,7 +244,7 @@ def _check_script(world: World, log: EventLog, script: Any) -> NDArray[np.int64]
             f"row of the log, got shape {slates.shape} of {slates.dtype}"
         )
     slates = np.ascontiguousarray(slates, np.int64)
-    fault = world.find_invalid(slates)
+    fault = find_invalid(world, slates)
     if fault is not None:
         row, position = fault
         raise ValueError(
@@ -285,23 +254,25 @@ def _check_script(world: World, log: EventLog, script: Any) -> NDArray[np.int64]
     return slates
 
 
-def _cut(log: EventLog, lengths: NDArray[np.int64]) -> EventLog:
-    """Sessions of at most so many decisions; one that went on is truncated there."""
-    sessions = _sessions(log)
-    limit = np.repeat(lengths, np.diff(np.append(sessions, len(log))))
-    log.truncated[(log.step == limit - 1) & ~log.terminated] = True
-    return log.select(np.flatnonzero(log.step < limit))
+def _cut(world: World, log: EventLog, lengths: NDArray[np.int64]) -> EventLog:
+    """Episodes of at most so many decisions; one that went on is truncated there."""
+    episodes = episode_starts(world, log)
+    counts = np.diff(np.append(episodes, len(log)))
+    decision = np.arange(len(log)) - np.repeat(episodes, counts)
+    limit = np.repeat(lengths, counts)
+    log.truncated[(decision == limit - 1) & ~log.terminated] = True
+    return log.select(np.flatnonzero(decision < limit))
 
 
-def _check_starts(logged: EventLog, sessions: NDArray[np.int64], replayed: EventLog) -> None:
+def _check_starts(world: World, logged: EventLog, episodes: NDArray[np.int64], replayed: EventLog) -> None:
     """That the world puts every user where the log found them, or a clear error."""
-    again = _sessions(replayed)
+    again = episode_starts(world, replayed)
     for name in STARTS:
-        before, after = getattr(logged, name)[sessions], getattr(replayed, name)[again]
+        before, after = getattr(logged, name)[episodes], getattr(replayed, name)[again]
         wrong = np.flatnonzero((before != after).reshape(len(before), -1).any(axis=1))
         if len(wrong):
             raise ValueError(
-                f"log.{name}[{sessions[wrong[0]]}]: user {logged.user_id[sessions[wrong[0]]]} does not start "
+                f"log.{name}[{episodes[wrong[0]]}]: user {logged.user_id[episodes[wrong[0]]]} does not start "
                 "as the log's config and seed say: it was written by another version of the simulator, or "
-                "is no log of whole sessions"
+                "is no log of whole episodes"
             )

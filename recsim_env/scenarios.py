@@ -224,7 +224,7 @@ SCENARIOS: dict[str, Scenario] = {
             "Items come, are wanted most while they are new, and go, all through a run of 30 days.",
             STOREFRONT.replace(
                 catalog={"num_items": 2_000, "shelf_hours": 720.0},
-                choice={"freshness_weight": 2.0, "freshness_half_life": 72.0},
+                choice={"freshness_weight": 4.0, "freshness_half_life": 96.0},
                 run={"run_hours": 720.0},
             ),
             100,
@@ -235,10 +235,10 @@ SCENARIOS: dict[str, Scenario] = {
             STOREFRONT.replace(
                 run={"run_hours": 720.0},
                 drift=(
-                    Change("sudden", start=168.0, topic_shift=5, taste_share=1.0, appeal_share=0.5),
+                    Change("sudden", start=168.0, topic_shift=5, taste_share=1.0, appeal_share=0.7),
                     Change("gradual", start=336.0, length=120.0, topic_shift=10, taste_share=1.0),
                     Change("sudden", start=552.0, topic_shift=15, taste_share=1.0, segment=0),
-                    Change("recurring", start=0.0, length=168.0, appeal_share=0.5),
+                    Change("recurring", start=0.0, length=168.0, appeal_share=0.3),
                 ),
             ),
             100,

@@ -21,7 +21,6 @@ from recsim_env.threads import NUM_THREADS, split_rows
 from recsim_env.user_model import UserModel
 
 PARALLEL_FROM = 8_192  # users; below, waking the threads costs more than it saves
-PARALLEL_CHECK_FROM = 65_536  # users; a check costs a tenth of a step
 LIFETIME_VISITS = 1_024  # numbers set aside for the visits of one lifetime
 SMALLEST_PIECE = 128  # users; as many take some tens of microseconds
 
@@ -223,8 +222,8 @@ class World:
         Args:
             seed: as given to ``reset``.
             states: [B] USER_STATE, changed in place unless idle.
-            slates: [B, K] int64, items in [0, N); not checked here, see ``find_invalid``. One that is not on
-                offer at this hour shows nothing.
+            slates: [B, K] int64, items in [0, N); not checked here, see ``actions.find_invalid``. What is
+                not on offer at this hour shows nothing.
             idle: [B] bool; none by default. Idle users keep their state, and their outcome is zero.
             starts: visits to start in rows that are idle, in ascending order of the rows; none by default.
             blank_repeats: whether to look for repeats of an item within a slate, which show nothing.
@@ -276,36 +275,6 @@ class World:
         if self.config.candidates.num_candidates:
             self.offer(seed, states, observation.candidates, scratch)
         return outcomes, observation
-
-    def find_invalid(
-        self,
-        slates: NDArray[np.int64],
-        allow_repeats: bool = False,
-        scratch: Records | None = None,
-        parallel: bool | None = None,
-    ) -> tuple[int, int] | None:
-        """(row, position) of the first item outside [0, N) or, unless allowed, repeated; else None.
-
-        Args:
-            slates: [B, K] int64; numbers of candidates, in [0, M), where there are such.
-            allow_repeats: whether a slate may show an item twice.
-            scratch: as for ``reset``.
-            parallel: whether to use several threads; by default from ``PARALLEL_CHECK_FROM`` users on.
-        """
-        scratch = self.empty_scratch() if scratch is None else scratch
-        parallel = len(slates) >= PARALLEL_CHECK_FROM if parallel is None else parallel
-        num_choices = self.num_choices
-        found: list[tuple[int, int]] = []
-
-        def search(thread: int, start: int, stop: int) -> None:
-            own = scratch[thread : thread + 1]
-            self.kernel.find_invalid(slates, num_choices, allow_repeats, own, start, stop)
-            row, position = own["fault"][0].tolist()
-            if row >= 0:
-                found.append((row, position))
-
-        split_rows(search, len(slates), parallel, SMALLEST_PIECE)
-        return min(found) if found else None
 
     def __repr__(self) -> str:
         catalog = self.config.catalog

@@ -12,7 +12,8 @@ from tests.small_worlds import NUM_ITEMS, digest, fresh_states, small_config, sm
 def test_the_public_side_says_what_agents_may_read():
     world = small_world()
     public = world.public_catalog
-    assert public._fields == ("topic", "price", "base_popularity", "num_topics")
+    assert public._fields == ("topic", "price", "base_popularity", "num_topics", "born", "gone")
+    assert public.born is public.gone is None
     assert (public.topic.dtype, public.price.dtype) == (np.int64, np.float32)
     assert public.base_popularity.dtype == np.float64
     np.testing.assert_array_equal(public.topic, world.items["topic"])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from recsim_env import World, WorldConfig
+from recsim_env.config import Change
 from recsim_env.truth import slate_truth
 from tests.small_worlds import NUM_ITEMS, carry_on, digest, fresh_states, slates_for, small_config, world_of
 
@@ -52,23 +53,44 @@ FOLLOWS = {
     },
     "likes": {"purchases", "reward", "next_interest"},
     "purchases": {"revenue", "reward", "next_interest"},
-    "next_satisfaction": {"next_patience"},
+    "next_satisfaction": {"next_patience", "later_satisfaction"},
+    "next_satiation": {"later_satiation"},
+    "hour": {"on_offer", "appeal_shift", "taste"},
+    "born": {"on_offer"},
+    "on_offer": {"organic_count", "organic_items", "organic_events", "click_prob", "next_satiation"},
+    "later_appeal": {"click_prob"},
+    "appeal_shift": {"click_prob", "organic_items"},
+    "churned": {"too_late", "gap", "later_satiation", "later_satisfaction"},
+    "gap": {"too_late", "later_satiation", "later_satisfaction"},
+    "too_late": {"gap", "later_satiation", "later_satisfaction"},
 }
 """Quantity -> what is computed from it."""
 
 FIELDS = {
     "catalog.seed": (
         1,
-        {"topic_centres", "topic", "embedding", "quality", "appeal", "price", "log_popularity"},
+        {
+            "topic_centres",
+            "topic",
+            "embedding",
+            "quality",
+            "appeal",
+            "price",
+            "log_popularity",
+            "later_appeal",
+        },
     ),
     "catalog.num_items": (90, {"log_popularity", "organic_items"}),
     "catalog.topic_spread": (1.0, {"embedding"}),
     "catalog.popularity_exponent": (1.5, {"log_popularity"}),
-    "catalog.appeal_scale": (1.0, {"appeal"}),
-    "catalog.quality_appeal_correlation": (0.5, {"appeal"}),
+    "catalog.appeal_scale": (1.0, {"appeal", "later_appeal"}),
+    "catalog.quality_appeal_correlation": (0.5, {"appeal", "later_appeal"}),
     "catalog.topic_quality_share": (0.5, {"quality"}),
     "catalog.price_median": (30.0, {"price"}),
     "catalog.price_log_std": (0.4, {"price"}),
+    "catalog.shelf_hours": (20.0, {"born"}),
+    "candidates.num_candidates": (9, {"offers"}),
+    "candidates.candidate_draws": (4, {"offers"}),
     "population.num_segments": (2, {"segment"}),
     "population.segment_strength": (0.9, {"taste"}),
     "population.second_topic_weight": (0.2, {"taste"}),
@@ -86,6 +108,8 @@ FIELDS = {
     "choice.affinity_weight": (5.0, {"click_prob", "organic_items"}),
     "choice.no_click_utility": (2.0, {"click_prob"}),
     "choice.position_exponent": (1.5, {"click_prob", "next_satiation"}),
+    "choice.freshness_weight": (3.0, {"click_prob", "organic_items"}),
+    "choice.freshness_half_life": (3.0, {"click_prob", "organic_items"}),
     "funnel.like_bias": (0.0, {"like_prob", "organic_events"}),
     "funnel.like_match": (1.0, {"like_prob", "organic_events"}),
     "funnel.like_quality": (3.0, {"like_prob", "organic_events"}),
@@ -110,6 +134,23 @@ FIELDS = {
     "session.step_cost": (2.0, {"next_patience"}),
     "session.refund": (0.1, {"next_patience"}),
     "session.boredom_cost": (2.0, {"next_patience"}),
+    "returns.lifetime_hours": (30.0, {"too_late"}),
+    "returns.gap_median": (5.0, {"gap"}),
+    "returns.gap_log_std": (0.3, {"gap"}),
+    "returns.gap_satisfaction": (0.0, {"gap"}),
+    "returns.churn_bias": (1.0, {"churned"}),
+    "returns.churn_satisfaction": (30.0, {"churned"}),
+    "returns.satiation_half_life": (3.0, {"later_satiation"}),
+    "returns.satisfaction_kept": (0.5, {"later_satisfaction"}),
+    "run.run_hours": (200.0, {"hour", "born"}),
+    "run.run_users": (300, {"hour"}),
+    "drift.kind": ("sudden", {"taste", "appeal_shift"}),
+    "drift.start": (30.0, {"taste", "appeal_shift"}),
+    "drift.length": (10.0, {"taste", "appeal_shift"}),
+    "drift.topic_shift": (2, {"taste"}),
+    "drift.taste_share": (0.2, {"taste"}),
+    "drift.appeal_share": (0.2, {"appeal_shift"}),
+    "drift.segment": (1, {"taste", "appeal_shift"}),
     "reward.click": (2.0, {"reward", "expected_reward"}),
     "reward.like": (2.0, {"reward", "expected_reward"}),
     "reward.purchase": (2.0, {"reward", "expected_reward"}),
@@ -117,8 +158,33 @@ FIELDS = {
 }
 """Field -> another value, and the quantities it enters directly."""
 
-OTHER_DRAWS = {"population.organic_max", "population.organic_candidates"}
+CHANGE = {"kind": "gradual", "start": 10.0, "length": 50.0, "taste_share": 0.8, "appeal_share": 0.6}
+BASES = {
+    "returns": {"returns": {"lifetime_hours": 60.0, "gap_median": 20.0}},
+    "run": {
+        "catalog": {"shelf_hours": 50.0},
+        "choice": {"freshness_weight": 1.0},
+        "run": {"run_hours": 100.0, "run_users": 400},
+        "drift": (Change.from_dict(CHANGE),),
+    },
+    "offer": {"candidates": {"num_candidates": 6}},
+}
+"""What the world must have for some fields to matter, by section or by field."""
+
+BASE_OF = {
+    "returns": "returns",
+    "candidates": "offer",
+    **dict.fromkeys(
+        ("run", "drift", "catalog.shelf_hours", "choice.freshness_weight", "choice.freshness_half_life"),
+        "run",
+    ),
+}
+
+OTHER_DRAWS = {"population.organic_max", "population.organic_candidates", "candidates.candidate_draws"}
 """Fields that change how many blocks a visit draws, and so need a kernel of their own."""
+
+OWN_DRAWS = {"quality", "appeal", "later_appeal", "price", "log_popularity"}
+"""What the sizes of the catalog do not change in an item."""
 
 SIZES = {"catalog.embedding_dim", "catalog.num_topics", "slate_size", "history_length"}
 """Fields that give arrays another shape; see the tests at the end."""
@@ -131,15 +197,23 @@ def closure(quantities: set[str]) -> set[str]:
     return reached
 
 
+def base_config(name: str) -> WorldConfig:
+    """The world in which a field is changed."""
+    base = BASE_OF.get(name, BASE_OF.get(name.partition(".")[0], ""))
+    return small_config(**BASES.get(base, {}))
+
+
 def changed_config(name: str, value: object) -> WorldConfig:
     section, _, field = name.rpartition(".")
-    return small_config().replace(**({section: {field: value}} if section else {field: value}))
+    if section == "drift":
+        return base_config(name).replace(drift=[CHANGE | {field: value}])
+    return base_config(name).replace(**({section: {field: value}} if section else {field: value}))
 
 
 def probe_catalog(world: World) -> dict[str, str]:
     """The first items, so that a larger catalog can be compared."""
     items = world.items[:NUM_ITEMS]
-    names = ("embedding", "topic", "quality", "appeal", "log_popularity", "price")
+    names = ("embedding", "topic", "quality", "appeal", "log_popularity", "price", "later_appeal", "born")
     return {"topic_centres": digest(world.topic_centres), **{name: digest(items[name]) for name in names}}
 
 
@@ -154,6 +228,8 @@ def probe_start(world: World) -> dict[str, str]:
         "interest",
         "satisfaction",
         "satiation",
+        "hour",
+        "appeal_shift",
     )
     there = states["history_items"] < world.config.catalog.num_items
     organic = {
@@ -161,19 +237,37 @@ def probe_start(world: World) -> dict[str, str]:
         "organic_items": digest(np.where(there, states["history_items"], -1)),
         "organic_events": digest(states["history_events"]),
     }
-    return {**{name: digest(states[name]) for name in names}, **organic}
+    there = {"on_offer": digest(world.public_catalog.on_offer(states["hour"] // 1)[:, :NUM_ITEMS])}
+    offers = {"offers": digest(world.offer(0, states))}
+    return {**{name: digest(states[name]) for name in names}, **organic, **there, **offers}
 
 
 @cache
-def baseline_states() -> np.ndarray:
-    world = world_of(small_config())
+def baseline_states(config: WorldConfig) -> np.ndarray:
+    world = world_of(config)
     return carry_on(world, fresh_states(world, USERS)[0], steps=2).states[-1]
 
 
-def probe_answers(world: World) -> dict[str, str]:
+def probe_returns(world: World, base: WorldConfig) -> dict[str, str]:
+    """What becomes of the users of the unchanged world when their session ends with the same slates."""
+    states = baseline_states(base).copy()
+    states["patience"] = 1e-3
+    outcomes, _ = world.step(0, states, slates_for(world_of(base), states))
+    here = ~states["ended"]
+    return {
+        "churned": digest(outcomes["terminated"]),
+        "too_late": digest(outcomes["truncated"]),
+        "gap": digest(states["hour"][here], states["hours_away"][here]),
+        "later_satiation": digest(states["satiation"][here]),
+        "later_satisfaction": digest(states["satisfaction"][here]),
+    }
+
+
+def probe_answers(world: World, base: WorldConfig) -> dict[str, str]:
     """What the users of the unchanged world, in the middle of their sessions, answer to the same slates."""
-    states = baseline_states().copy()
-    slates = slates_for(world_of(small_config()), states)
+    states = baseline_states(base).copy()
+    states["patience"] += 100  # nobody leaves
+    slates = slates_for(world_of(base), states)
     truth = slate_truth(world, states, slates)
     outcomes, _ = world.step(0, states, slates)
     events = states["last_events"]
@@ -189,13 +283,14 @@ def probe_answers(world: World) -> dict[str, str]:
     }
 
 
-def probe(world: World) -> dict[str, str]:
-    return probe_catalog(world) | probe_start(world) | probe_answers(world)
+def probe(world: World, base: WorldConfig) -> dict[str, str]:
+    parts = probe_catalog(world), probe_start(world), probe_answers(world, base), probe_returns(world, base)
+    return {name: found for part in parts for name, found in part.items()}
 
 
 @cache
-def baseline() -> dict[str, str]:
-    return probe(world_of(small_config()))
+def baseline(base: WorldConfig) -> dict[str, str]:
+    return probe(world_of(base), base)
 
 
 def test_the_walk_covers_every_field():
@@ -204,9 +299,10 @@ def test_the_walk_covers_every_field():
         if "low" in spec.metadata:
             names.add(spec.name)
         else:
-            names |= {f"{spec.name}.{field.name}" for field in dataclasses.fields(spec.default_factory)}
+            kind = Change if spec.name == "drift" else spec.default_factory
+            names |= {f"{spec.name}.{field.name}" for field in dataclasses.fields(kind)}
     assert names == set(FIELDS) | SIZES
-    assert closure(set(FOLLOWS)) <= set(baseline())
+    assert closure(set(FOLLOWS)) <= set(baseline(small_config()))
 
 
 @pytest.mark.parametrize(
@@ -214,23 +310,23 @@ def test_the_walk_covers_every_field():
 )
 def test_a_field_changes_what_it_says_and_nothing_else(name):
     value, direct = FIELDS[name]
-    config = changed_config(name, value)
-    assert config != small_config()
-    after, before = probe(world_of(config)), baseline()
+    base, config = base_config(name), changed_config(name, value)
+    assert config != base
+    after, before = probe(world_of(config), base), baseline(base)
     moved = {quantity for quantity in before if after[quantity] != before[quantity]}
     assert direct <= moved, f"{name} is accepted and ignored by {sorted(direct - moved)}"
     assert moved <= closure(direct), f"{name} also changes {sorted(moved - closure(direct))}"
 
 
 def test_the_same_config_gives_the_same_world():
-    assert probe(World(small_config())) == baseline()
+    assert probe(World(small_config()), small_config()) == baseline(small_config())
 
 
 @pytest.mark.parametrize(
     ("name", "value", "same"),
     [
-        ("catalog.embedding_dim", 12, {"topic", "quality", "appeal", "price", "log_popularity"}),
-        ("catalog.num_topics", 6, {"quality", "appeal", "price", "log_popularity"}),
+        ("catalog.embedding_dim", 12, {"topic", "born", *OWN_DRAWS}),
+        ("catalog.num_topics", 6, {"born", *OWN_DRAWS}),
     ],
 )
 def test_sizes_of_the_catalog(name, value, same):

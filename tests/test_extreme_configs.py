@@ -10,6 +10,15 @@ from recsim_env import World
 from recsim_env.truth import item_truth, slate_truth
 from tests.small_worlds import MODELS, SHAPE_FIELDS, carry_on, fresh_states, small_config
 
+RUN = {"run": {"run_hours": 100.0}}
+COMPANIONS = {
+    "returns": {"returns": {"lifetime_hours": 1e3}},
+    "shelf_hours": RUN,
+    "freshness_weight": RUN | {"catalog": {"shelf_hours": 50.0}},
+    "freshness_half_life": RUN | {"catalog": {"shelf_hours": 50.0}, "choice": {"freshness_weight": 60.0}},
+}
+"""What a section or a field needs beside it to matter."""
+
 
 def ends():
     for section in dataclasses.fields(small_config()):
@@ -25,13 +34,15 @@ def ends():
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("section", "name", "value"), list(ends()))
 def test_nothing_but_numbers(section, name, value, model):
-    world = World(small_config(4, model, **{section: {name: value}}))
+    config = small_config(4, model, **COMPANIONS.get(section, {}), **COMPANIONS.get(name, {}))
+    world = World(config.replace(**{section: {name: value}}))
     for field in ("embedding", "appeal", "log_popularity", "quality", "log_price", "price"):
         assert np.isfinite(world.items[field]).all(), field
     assert np.isfinite(world.public_catalog.base_popularity).all()
     states, _ = fresh_states(world, np.arange(40))
     served = carry_on(world, states, steps=4)
-    for field in ("interest", "taste", "satiation", "satisfaction", "conformity", "price_sensitivity"):
+    fields = ("interest", "taste", "satiation", "satisfaction", "conformity", "price_sensitivity", "hour")
+    for field in fields:
         assert np.isfinite(served.states[field]).all(), field
     assert not np.isnan(served.states["patience"]).any()
     assert np.isfinite(served.outcomes["reward"]).all()

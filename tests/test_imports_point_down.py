@@ -32,7 +32,8 @@ FLOORS: list[list[str]] = [
     ["world"],
     ["actions", "truth"],
     ["one_user", "rollout"],
-    ["event_log", "metrics", "optimal"],
+    ["event_log", "metrics", "ope", "optimal"],
+    ["scripted"],
     ["replay"],
     # what a person looks at
     ["frames"],

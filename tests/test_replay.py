@@ -6,11 +6,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from agents import MyopicOracle, RandomPolicy
 from recsim_env import Decision, World, replay
 from recsim_env.event_log import COLUMNS, EventLog, collect_log
 from recsim_env.records import Event
 from recsim_env.truth import myopic_slates
-from tests.small_worlds import small_world
+from tests.small_worlds import NUM_ITEMS, small_world
 
 HORIZON = 12
 
@@ -222,3 +223,23 @@ def test_a_log_of_another_user_model_wants_its_world(log):
     foreign = dataclasses.replace(log, provenance={**log.provenance, "user_model": {"choose": "mine.choose"}})
     with pytest.raises(ValueError, match=r"world: expected one with the user model of the log.*mine\.choose"):
         replay(foreign, log.action)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"returns": {"lifetime_hours": 300.0, "gap_median": 20.0, "churn_bias": -2.0}},
+        {"candidates": {"num_candidates": 7}},
+        {"catalog": {"shelf_hours": 60.0}, "run": {"run_hours": 100.0, "run_users": 40}},
+    ],
+    ids=["lifetimes", "candidates", "dated items"],
+)
+def test_worlds_with_a_clock_are_replayed_bit_for_bit(sections):
+    world = small_world(1, **sections)
+    policy = RandomPolicy(NUM_ITEMS, 1, world.public_catalog)
+    log = collect_log(world, policy, 600, seed=3, max_steps=25)
+    again = replay(log, log.action, world=world)
+    for name in ("user_id", "visit", "step", "action", "events", "reward", "terminated", "truncated"):
+        np.testing.assert_array_equal(getattr(again.replayed, name), getattr(log, name), err_msg=name)
+    other = replay(log, MyopicOracle(world), world=world)
+    assert other.effect("reward").mean > 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from recsim_env import World
+from recsim_env.actions import find_invalid
 from recsim_env.truth import (
     ItemTruth,
     advance,
@@ -98,7 +99,7 @@ def test_myopic_slates_are_valid_whatever_the_batch_size(model):
     slates = myopic_slates(world, states)
     assert slates.shape == (25, 4)
     assert slates.dtype == np.int64
-    assert world.find_invalid(slates) is None
+    assert find_invalid(world, slates) is None
     np.testing.assert_array_equal(myopic_slates(world, states, batch_size=7), slates)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recsim_env import World
+from recsim_env.actions import find_invalid
 from tests.small_worlds import fresh_states, small_world
 
 
@@ -23,10 +24,10 @@ def test_a_seed_outside_the_streams_is_named(seed):
 def test_the_first_item_outside_the_catalog_is_found(bad, parallel):
     world = small_world(4)
     slates = np.tile([3, 1, 4, 15], (5_000, 1))
-    assert world.find_invalid(slates, parallel=parallel) is None
+    assert find_invalid(world, slates, parallel=parallel) is None
     for row, position in ((4_999, 3), (2_500, 0), (130, 2), (0, 1)):  # each earlier than the last
         slates[row, position] = bad
-        assert world.find_invalid(slates, parallel=parallel) == (row, position)
+        assert find_invalid(world, slates, parallel=parallel) == (row, position)
 
 
 @pytest.mark.parametrize("size", [2, 3, 8, 9, 17, 40])
@@ -35,12 +36,12 @@ def test_every_pair_of_positions_is_compared(size):
     rng = np.random.default_rng(size)
     pairs = [(i, j) for j in range(size) for i in range(j)]
     slates = np.array([rng.permutation(60)[:size] for _ in pairs])
-    assert world.find_invalid(slates) is None
+    assert find_invalid(world, slates) is None
     for row, (i, j) in enumerate(pairs):
         repeated = slates[row : row + 1].copy()
         repeated[0, j] = repeated[0, i]
-        assert world.find_invalid(repeated) == (0, j)
-        assert world.find_invalid(repeated, allow_repeats=True) is None
+        assert find_invalid(world, repeated) == (0, j)
+        assert find_invalid(world, repeated, allow_repeats=True) is None
 
 
 def test_a_world_wants_a_config():

@@ -9,7 +9,6 @@ from gymnasium.wrappers import FilterObservation, RecordEpisodeStatistics
 from recsim_env import RecommenderEnv, RecommenderVectorEnv
 from recsim_env.wrappers import (
     EVENT_BITS,
-    HALF_WAY,
     FlattenHistory,
     FlattenHistoryVector,
     HistoryFlattener,
@@ -56,7 +55,7 @@ def by_hand(world, seen):
         for item, event in zip(seen[items], seen[events], strict=True):
             parts += [features[item], [event & 1, event >> 1 & 1, event >> 2 & 1]]
     step = seen["session_step"][0]
-    return np.concatenate([*parts, np.eye(SEGMENTS)[seen["segment"]], [step / (step + HALF_WAY)]])
+    return np.concatenate([*parts, np.eye(SEGMENTS)[seen["segment"]], [step / (step + 10.0)]])
 
 
 @pytest.mark.parametrize("slate_size", [1, 4])
@@ -68,7 +67,7 @@ def test_the_layout_by_hand(slate_size):
         observation, _ = flat.reset(seed=None if env.seed_value else 3)
         ended = False
         while not ended:
-            seen = env._observation()
+            seen = env._user.observation()
             assert observation.shape == ((HISTORY + slate_size) * SLOT + SEGMENTS + 1,)
             assert observation.dtype == np.float32
             assert observation in flat.observation_space

@@ -106,7 +106,9 @@ function showTiles(frame) {
   byId("tile-patience").textContent = fixed(Math.max(0, frame.patience), 1);
   byId("tile-patience-note").textContent = frame.ended
     ? "the user has left"
-    : `of ${fixed(frames[0].patience, 1)} on arrival`;
+    : frame.back_after
+      ? `back after ${frame.back_after} hours`
+      : `of ${fixed(frames[0].patience, 1)} on arrival`;
   byId("tile-taste-match").textContent = fixed(frame.taste_match);
 }
 

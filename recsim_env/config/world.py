@@ -52,9 +52,10 @@ class WorldConfig(Section):
     def __post_init__(self) -> None:
         super().__post_init__()
         for spec in dataclasses.fields(self):
-            if spec.default_factory is not dataclasses.MISSING:
-                value, kind = getattr(self, spec.name), spec.default_factory
-                if not isinstance(value, kind):  # type: ignore[arg-type]
+            kind: Any = spec.default_factory
+            if kind is not dataclasses.MISSING:
+                value = getattr(self, spec.name)
+                if not isinstance(value, kind):
                     raise TypeError(f"WorldConfig.{spec.name}: expected {kind.__name__}, got {value!r}")
         self._check_drift()
         self._check_sizes()

@@ -69,7 +69,7 @@ def simulate(
     Args:
         world: a world, or the id of a registered scenario.
         policy: the logging policy. With ``item_propensity(observation, slate)`` -> [b, K] its slates are
-            logged with the column ``item_propensity`` too.
+            logged with the column ``item_propensity`` too, in worlds without a clock or candidates.
         num_users: how many users; where there is a run they arrive evenly over it, as `World.users` has them.
         out: the folder.
         seed: of the users' luck; the policy draws from generators seeded with (seed, block of users).
@@ -98,6 +98,10 @@ def simulate(
         )
     scenario = world if isinstance(world, str) else None
     world, max_steps = find_world(world, max_steps)
+    if probabilities and world.public_catalog.born is not None and not world.config.candidates.num_candidates:
+        raise ValueError(
+            "probabilities: expected a world whose items are always on offer, or a two-stage one"
+        )
     run = world.config.run
     stride = max(1, run.run_users // num_users) if run.run_hours else 1
     provenance = {
@@ -190,8 +194,8 @@ def _with_probabilities(columns: Columns, policy: Any, every_item: bool) -> Iter
     Both are functions of what the policy saw, so they are asked for when the rows are written: a block's
     probabilities need not be in memory at once.
     """
-    of_slate = columns["action"].shape[1] > 1 and hasattr(policy, "item_propensity")
-    of_slate &= "candidates" not in columns  # there a policy chooses among numbers, the log has the items
+    plain = "candidates" not in columns and "hour" not in columns  # elsewhere choices are not items
+    of_slate = plain and columns["action"].shape[1] > 1 and hasattr(policy, "item_propensity")
     if not of_slate and not every_item:
         yield columns
         return

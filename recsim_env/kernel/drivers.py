@@ -16,6 +16,7 @@ from recsim_env.kernel.visits import return_user
 from recsim_env.streams import fill_words, uniform_index
 
 INFINITY = np.float32(np.inf)
+AHEAD = 8  # candidates whose items are fetched before they are compared
 
 
 @compiled(merge=True)
@@ -125,6 +126,14 @@ def return_users(params, seed, states, max_steps, outcomes, scratch, observation
             write_observation(states[i], i, observation)
 
 
+@compiled
+def draw_candidate(words, part, number, num_parts, num_draws, num_items):
+    """Item drawn as number ``number`` of ``num_draws`` for a part of the catalog, from the words of OFFER."""
+    size = (num_items - part + num_parts - 1) // num_parts
+    at = part * num_draws + number
+    return np.uint64(part + num_parts * uniform_index(words[at % 4, at // 4], size))
+
+
 @compiled(entry=True)
 def offer_users(params, items, seed, states, scratch, offers, start, stop):
     """Draw the candidates of the rows start .. stop - 1.
@@ -147,17 +156,20 @@ def offer_users(params, items, seed, states, scratch, offers, start, stop):
         state = states[i]
         lanes, keys = own.offer_lanes, own.offer_keys
         fill_words(seed, state.user_id, state.visit, state.step, own.offer_blocks, lanes, keys, words)
-        for m in range(count):
-            size = (params[0].num_items - m + count - 1) // count
-            best = np.uint64(0)
-            best_match = -np.float32(2)
-            for n in range(draws):
-                at = m * draws + n
-                item = np.uint64(m + count * uniform_index(words[at % 4, at // 4], size))
-                item_match = match(state.taste, items[item])
-                best = item if item_match > best_match else best
-                best_match = max(item_match, best_match)
-            offers[i, m] = np.int64(best) if on_offer(state, items[best]) else ~np.int64(best)
+        for m in range(count + AHEAD):
+            if m < count:
+                for n in range(draws):
+                    prefetch(items, draw_candidate(words, m, n, count, draws, params[0].num_items))
+            if m >= AHEAD:
+                part = m - AHEAD
+                best = np.uint64(0)
+                best_match = -np.float32(2)
+                for n in range(draws):
+                    item = draw_candidate(words, part, n, count, draws, params[0].num_items)
+                    item_match = match(state.taste, items[item])
+                    best = item if item_match > best_match else best
+                    best_match = max(item_match, best_match)
+                offers[i, part] = np.int64(best) if on_offer(state, items[best]) else ~np.int64(best)
 
 
 @compiled(entry=True)

@@ -9,6 +9,7 @@ import pytest
 
 from agents import OPTIMAL, MyopicOracle, PlanningConfig, PlanningOracle
 from recsim_env import World, get_scenario, rollout
+from recsim_env.actions import find_invalid
 from recsim_env.truth import item_truth, myopic_slates, pool_truth, slate_truth
 from tests.small_worlds import digest
 
@@ -66,7 +67,7 @@ def test_slates_are_valid_and_not_only_myopic(slate_world):
     states = started(slate_world)
     slates = decide(PlanningOracle(slate_world, 20, QUICK), states).action
     assert slates.shape == (20, 10)
-    assert slate_world.find_invalid(slates) is None
+    assert find_invalid(slate_world, slates) is None
     assert (slates != myopic_slates(slate_world, states)).any()
 
 
@@ -150,7 +151,7 @@ def test_returns_of_rollouts_are_unbiased(world):
     oracle = PlanningOracle(world, 10, config)
     state = started(world, 1)
     forks = np.repeat(state, 4_000)
-    outlook, myopic = oracle._outlook(state, item_truth(world, state))
+    outlook, myopic = oracle._outlook(state, item_truth(world, state), None)
     rows = np.zeros(len(forks), np.int64)
     numbers = np.arange(len(forks))
     estimate = oracle._play(

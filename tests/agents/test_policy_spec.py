@@ -20,7 +20,7 @@ from agents import (
     load_saved,
     make_logging_policy,
 )
-from agents.sampling import conditional_prob
+from agents.sampling import offered_log_conditional
 from recsim_env.catalog import PublicCatalog
 from tests.small_worlds import small_world
 
@@ -87,9 +87,10 @@ def test_slates_follow_the_stated_propensities(policy, generator):
 
 def test_what_is_left_of_a_peaked_softmax_is_exact():
     """After an item with all but 1e-30 of the mass, 1 minus its probability would be 0."""
-    prob = np.array([[1.0, 3e-30, 1e-30]])
-    np.testing.assert_allclose(conditional_prob(prob, np.array([[0, 1, 2]])), [[1.0, 0.75, 1.0]], rtol=1e-12)
-    np.testing.assert_allclose(conditional_prob(prob, np.array([[1, 0]])), [[3e-30, 1.0]], rtol=1e-12)
+    log_prob = np.log([[1.0, 3e-30, 1e-30]])
+    for slate, expected in (([0, 1, 2], [1.0, 0.75, 1.0]), ([1, 0], [3e-30, 1.0])):
+        found = np.exp(offered_log_conditional(np.array([slate]), log_prob))
+        np.testing.assert_allclose(found, [expected], rtol=1e-12)
 
 
 def test_the_temperature_grades_the_policy(generator):
@@ -177,37 +178,57 @@ def test_epsilon_greedy_survives_a_file(tmp_path):
         lambda size: EpsilonGreedy(CATALOG, size, EpsilonGreedyConfig(epsilon=0.4)),
         lambda size: LoggingPolicy(CATALOG, size, LoggingConfig(epsilon=0.2, topic_weight=1.0)),
         lambda size: LoggingPolicy(CATALOG, size, LoggingConfig(epsilon=0.0, topic_weight=1.0)),
+        lambda size: RandomPolicy(5, size, CATALOG),
     ],
-    ids=["epsilon-greedy", "logging", "softmax"],
+    ids=["epsilon-greedy", "logging", "softmax", "uniform"],
 )
 def test_candidates_are_chosen_by_their_numbers(make, slate_size, generator):
-    """Candidates 3, none on offer, 0 and 2: actions are 0, 1, 2 and 3."""
+    """Candidates 3, none on offer, 0 and 2: what is on offer has the numbers 0, 2 and 3."""
     policy, count = make(slate_size), 20_000
     seen = {**observe(SEEN), "candidates": np.array([[3, 5, 0, 2]])}
     many = {key: np.repeat(column, count, axis=0) for key, column in seen.items()}
     action, propensity = policy.act(many, generator)
     slates = action.reshape(count, slate_size)
-    orders = np.array(list(itertools.permutations(range(4), slate_size)))
+    orders = np.array(list(itertools.permutations([0, 2, 3], slate_size)))
     repeated = {key: np.repeat(column, len(orders), axis=0) for key, column in seen.items()}
     stated = policy.item_propensity(repeated, orders).prod(axis=1)
     assert stated.sum() == pytest.approx(1.0)
-    np.testing.assert_allclose(policy.item_prob(seen).sum(), 1.0)
+    prob = policy.item_prob(seen)[0]
+    assert prob[1] == 0
+    assert prob.sum() == pytest.approx(1.0)
     place = {tuple(order): number for number, order in enumerate(orders.tolist())}
     drawn = np.array([place[tuple(slate)] for slate in slates.tolist()])
     np.testing.assert_allclose(propensity, stated[drawn], rtol=1e-9)
-    possible = stated > 0
-    assert possible[drawn].all()
     counts = np.bincount(drawn, minlength=len(orders))
-    assert stats.chisquare(counts[possible], stated[possible] * count).pvalue > ERROR_RATE
-    if policy.config.epsilon == 0:
-        value = utility(0.5, 1.0)[[3, 0, 2]]
-        soft = np.exp(value) / np.exp(value).sum()
-        np.testing.assert_allclose(policy.item_prob(seen)[0], [soft[0], 0, soft[1], soft[2]])
+    assert stats.chisquare(counts, stated * count).pvalue > ERROR_RATE
 
 
-def test_candidates_that_do_not_fill_a_slate_are_shown_all_the_same(generator):
-    seen = {**observe(SEEN), "candidates": np.array([[5, 5, 0, 5]])}
-    policy = LoggingPolicy(CATALOG, 3, LoggingConfig(epsilon=0.0))
-    slate, propensity = policy.act(seen, generator)
-    assert len(set(slate[0].tolist())) == 3
-    assert 0 < propensity[0] < 1
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: EpsilonGreedy(CATALOG, 3, EpsilonGreedyConfig(epsilon=0.4)),
+        lambda: LoggingPolicy(CATALOG, 3, LoggingConfig(epsilon=0.0)),
+        lambda: RandomPolicy(5, 3, CATALOG),
+    ],
+    ids=["epsilon-greedy", "softmax", "uniform"],
+)
+def test_a_slate_beyond_what_is_on_offer_is_filled_without_chance(make, generator):
+    seen = {**observe(SEEN * 200), "candidates": np.array([[5, 1, 0, 5]] * 200)}
+    policy = make()
+    slates, propensity = policy.act(seen, generator)
+    assert all(len(set(slate)) == 3 for slate in slates.tolist())
+    assert (np.sort(slates[:, :2], axis=1) == [1, 2]).all()
+    np.testing.assert_allclose(policy.item_propensity(seen, slates).prod(axis=1), propensity)
+    first = {int(slate[0]): value for slate, value in zip(slates, propensity, strict=True)}
+    assert sum(first.values()) == pytest.approx(1.0)
+
+
+def test_dated_items_are_shown_while_they_are_on_offer(generator):
+    dated = CATALOG._replace(born=np.array([0, 0, 5, 0, 0]), gone=np.array([9, 9, 9, 3, 9]))
+    policy = EpsilonGreedy(dated, 2, EpsilonGreedyConfig(epsilon=0.5))
+    for hour, on_offer in ((0, {0, 1, 3, 4}), (6, {0, 1, 2, 4})):
+        seen = {**observe(SEEN * 500), "hour": np.full((500, 1), hour)}
+        slates, propensity = policy.act(seen, generator)
+        assert set(slates.ravel().tolist()) == on_offer
+        stated = {tuple(slate): value for slate, value in zip(slates.tolist(), propensity, strict=True)}
+        assert sum(stated.values()) == pytest.approx(1.0, abs=1e-9)

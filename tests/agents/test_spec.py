@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -20,6 +22,38 @@ def test_sizes_are_read_from_the_space_and_give_it_back(name):
     assert spec.observation_space() == env.observation_space
     config = env.unwrapped.world.config
     assert (spec.num_items, spec.slate_size) == (config.catalog.num_items, config.slate_size)
+
+
+RUN = {"run": {"run_hours": 100.0}}
+RETURNS = {"returns": {"lifetime_hours": 50.0}}
+CANDIDATES = {"candidates": {"num_candidates": 20}}
+
+
+@pytest.mark.parametrize("overrides", [RUN, RETURNS, CANDIDATES, {**RUN, **RETURNS, **CANDIDATES}])
+def test_every_kind_of_world_has_its_keys(overrides):
+    env = gym.make("recsim_env/Storefront-v0", **overrides)
+    spec = ObservationSpec.from_space(env.observation_space)
+    assert spec.observation_space() == env.observation_space
+    assert list(spec.observation_space()) == list(env.observation_space)
+    assert spec.num_candidates == env.unwrapped.world.config.candidates.num_candidates
+    assert (spec.has_hour, spec.has_hours_away) == ("run" in overrides, "returns" in overrides)
+
+
+def test_hours_may_be_missing_and_candidates_only_in_plain_worlds(observation):
+    hours = dataclasses.replace(SPEC, has_hour=True, has_hours_away=True)
+    hours.check(observation)
+    with pytest.raises(
+        ValueError, match=r"observation\['hour'\]\[1, 0\]: expected in \[0, 2147483647\], got -3"
+    ):
+        hours.check({**observation, "hour": np.where(np.arange(50) == 1, -3, 0)[:, None]})
+    two_stage = dataclasses.replace(SPEC, num_candidates=3)
+    candidates = np.tile([4, 60, 5], (50, 1))
+    two_stage.check({**observation, "candidates": candidates})
+    SPEC.check({**observation, "candidates": candidates})
+    with pytest.raises(KeyError, match="'candidates' is missing"):
+        two_stage.check(observation)
+    with pytest.raises(ValueError, match=r"candidates.*expected shape \[B, 3\], got \[50, 2\]"):
+        two_stage.check({**observation, "candidates": candidates[:, 1:]})
 
 
 def test_a_good_observation_passes(observation):
@@ -56,12 +90,19 @@ def test_other_spaces_are_refused():
         ObservationSpec.from_space(spaces.Discrete(3))
     with pytest.raises(ValueError, match="num_items: expected at least 1, got 0"):
         ObservationSpec(0, 1, 1, 1)
+    with pytest.raises(ValueError, match=r"num_candidates: expected in \[0, num_items=5\], got 6"):
+        ObservationSpec(5, 1, 1, 1, 6)
 
 
 def test_a_catalog_is_known_by_its_content(world):
     catalog = world.public_catalog
     fingerprint = catalog_fingerprint(catalog)
     check_catalog(catalog._replace(price=catalog.price.copy()), fingerprint)
+    dated = catalog._replace(born=np.zeros(60, np.int64), gone=np.full(60, 5))
+    assert catalog_fingerprint(dated) != fingerprint
+    check_catalog(dated._replace(gone=dated.gone.copy()), catalog_fingerprint(dated))
+    with pytest.raises(ValueError, match="fingerprint"):
+        check_catalog(dated._replace(gone=dated.gone + 1), catalog_fingerprint(dated))
     dearer = catalog._replace(price=catalog.price * np.float32(1.5))
     with pytest.raises(ValueError, match=f"made for the catalog {fingerprint}"):
         check_catalog(dearer, fingerprint)

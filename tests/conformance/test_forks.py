@@ -145,7 +145,7 @@ def test_a_fork_neither_compiles_nor_draws_a_catalog(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("a fork is made of what is there")
 
-    monkeypatch.setattr("recsim_env.env.specialise", refuse)
+    monkeypatch.setattr("recsim_env.one_user.specialise", refuse)
     monkeypatch.setattr("recsim_env.world.draw_catalog", refuse)
     for original in (env, vector):
         original.reset(seed=1)

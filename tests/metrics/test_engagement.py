@@ -16,6 +16,8 @@ def hand_batch():
         revenue=np.array([0.0, 30.0, 0.0, 5.0]),
         terminated=np.array([False, False, True, False]),
         truncated=np.array([False, False, False, True]),
+        visit_ended=np.array([False, False, True, False]),
+        observation={},
     )
 
 

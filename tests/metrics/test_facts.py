@@ -35,6 +35,8 @@ def hand_log():
             revenue=np.zeros(len(user)),
             terminated=np.array(terminated),
             truncated=np.array(truncated),
+            visit_ended=np.array(terminated),
+            observation={},
         )
 
 
@@ -209,6 +211,8 @@ def test_several_clicks_in_one_step_count_the_step_once():
         events=np.array([[1, 1], [0, 0]], np.uint8),
         terminated=np.array([True, True]),
         truncated=np.array([False, False]),
+        visit_ended=np.array([True, True]),
+        observation={},
     )
     sheet = FactSheet()
     sheet.update(batch, TOPIC)

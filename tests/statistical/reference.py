@@ -12,15 +12,21 @@ SIGMAS = 4.0
 def click_law(config, items, state, slate):
     """Utilities by hand and the probability of a click at each position, [K]."""
     shown = items[slate]
+    hour = float(state["hour"])
+    shift = float(state["appeal_shift"])
+    age = np.maximum(hour - shown["born"].astype(float), 0.0)
     utility = (
         config.choice.affinity_weight * (shown["embedding"].astype(float) @ state["interest"].astype(float))
-        + shown["appeal"]
+        + (1 - shift) * shown["appeal"]
+        + shift * shown["later_appeal"]
+        + config.choice.freshness_weight * 0.5 ** (age / config.choice.freshness_half_life)
         + state["conformity"] * shown["log_popularity"]
         - config.preferences.satiation_weight * state["satiation"][shown["topic"]]
         - config.choice.no_click_utility
         + config.preferences.satisfaction_weight * (state["satisfaction"] - 0.5)
     )
-    examination = np.arange(1, len(slate) + 1) ** -config.choice.position_exponent
+    there = (shown["born"] <= np.floor(hour)) & (np.floor(hour) < shown["gone"])
+    examination = there * np.arange(1, len(slate) + 1) ** -config.choice.position_exponent
     if config.choice.model == "logit":
         weight = examination * np.exp(utility)
         return weight / (1 + weight.sum())

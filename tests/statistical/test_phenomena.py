@@ -184,3 +184,115 @@ class TestPriceTiers:
             price = np.median(world.items["price"])
             assert price < 10 if name == "PriceTiers-v0" else price > 500
         assert rates[1] < 0.5 * rates[0]
+
+
+class TestLifetime:
+    world = world_of("Lifetime-v0")
+
+    def lifetimes(self, bonus, num_users=300, seed=1_700):
+        """(reward, visits) of users under the myopic oracle with a bonus for quality."""
+        states, _ = fresh_states(self.world, np.arange(num_users), seed=seed)
+        reward, visits = np.zeros(num_users), np.zeros(num_users)
+        quality = self.world.items["quality"]
+        here = np.arange(num_users)
+        for _ in range(300):
+            present = states[here]
+            truth = item_truth(self.world, present)
+            worth = truth._replace(value_of_click=truth.value_of_click + np.float32(bonus) * quality)
+            items = worth.expected_reward.argmax(axis=1)
+            outcomes, _ = self.world.step(seed, present, items[:, None], blank_repeats=False)
+            states[here] = present
+            reward[here] += outcomes["reward"]
+            visits[here] = outcomes["visit"] + 1
+            here = here[~(outcomes["terminated"] | outcomes["truncated"])]
+            if len(here) == 0:
+                break
+        return reward, visits
+
+    def test_who_is_pleased_is_back_more_often_and_earns_more(self):
+        greedy, kind = self.lifetimes(0.0), self.lifetimes(2.0)
+        assert clearly_above(kind[1], greedy[1], 1.1)
+        assert clearly_above(kind[0], greedy[0], 1.3)
+
+
+class TestTwoStage:
+    world = world_of("TwoStage-v0")
+
+    def test_the_first_stage_knows_something_and_some_of_its_offers_are_gone(self):
+        states, observation = fresh_states(self.world, self.world.users(100))
+        candidates = observation.candidates
+        assert candidates.shape == (100, 100)
+        assert 0.05 < (candidates < 0).mean() < 0.15
+        items = np.where(candidates < 0, ~candidates, candidates)
+        offered = (self.world.items["embedding"][items] @ states["taste"][:, :, None])[:, :, 0]
+        anything = self.world.items["embedding"][:5_000] @ states["taste"].T
+        assert clearly_above(offered.mean(axis=1), anything.mean(axis=0))
+
+
+class TestFreshCatalog:
+    world = world_of("FreshCatalog-v0")
+
+    def test_half_of_the_items_are_there_and_not_the_same_half(self):
+        there = self.world.public_catalog.on_offer([0, 360, 719])
+        np.testing.assert_allclose(there.mean(axis=1), 0.5, atol=0.05)
+        assert (there[0] & there[2]).mean() < 0.02
+
+    def test_new_items_are_wanted_most(self):
+        states, _ = fresh_states(self.world, self.world.users(300))
+        best = myopic_slates(self.world, states)[:, 0]
+        hour = np.floor(states["hour"])
+        age = hour - self.world.public_catalog.born[best]
+        there = self.world.public_catalog.on_offer(hour)
+        all_ages = np.where(there, hour[:, None] - self.world.public_catalog.born, np.nan)
+        assert clearly_above(np.nanmean(all_ages, axis=1), age, 1.2)
+
+    def test_what_was_best_at_first_is_gone_in_the_end(self):
+        early, late = (fresh_states(self.world, np.arange(start, start + 200))[0] for start in (0, 9_800))
+        favourites = np.bincount(myopic_slates(self.world, early)[:, 0], minlength=2_000)
+        again = np.bincount(myopic_slates(self.world, late)[:, 0], minlength=2_000)
+        assert np.minimum(favourites, again).sum() < 20
+
+
+class TestDrift:
+    world = world_of("Drift-v0")
+
+    def favourites(self, start, stop, segment):
+        """Share of each topic as the one closest to the taste of a segment's users who arrive then: [C]."""
+        states, _ = fresh_states(self.world, self.arrivals(start, stop))
+        taste = states["taste"][states["segment"] == segment]
+        return np.bincount((taste @ self.world.topic_centres.T).argmax(axis=1), minlength=20) / len(taste)
+
+    def arrivals(self, start, stop):
+        """Users who arrive between two hours of the run, of which 10,000 arrive in 720."""
+        return np.arange(int(start / 720 * 10_000), int(stop / 720 * 10_000))
+
+    @pytest.mark.parametrize("segment", range(4))
+    def test_taste_moves_by_the_declared_topics(self, segment):
+        """Distance of two distributions of topics in total variation; some 500 users, so 0.1 is chance."""
+        before = self.favourites(0, 160, segment)
+        after, late = self.favourites(170, 330, segment), self.favourites(560, 719, segment)
+
+        def distance(first, second):
+            return np.abs(first - second).sum() / 2
+
+        assert distance(before, after) > 0.4
+        assert distance(np.roll(before, 5), after) < 0.2
+        assert distance(np.roll(before, 15 if segment == 0 else 10), late) < 0.2
+
+    def test_a_ranking_from_before_the_change_is_worth_less_after_it(self):
+        """The 20 items that earn most with the users of the first week, shown to those of the second."""
+        earned = {}
+        for week, users in {"first": self.arrivals(0, 160), "second": self.arrivals(170, 330)}.items():
+            states, _ = fresh_states(self.world, users[:1_500], seed=9)
+            earned[week] = item_truth(self.world, states).expected_reward
+        stale, current = (earned[week].mean(axis=0).argsort()[-20:] for week in ("first", "second"))
+        second = earned["second"]
+        assert clearly_above(second[:, current].mean(axis=1), second[:, stale].mean(axis=1), 1.08)
+
+    def test_appeal_goes_to_and_fro(self):
+        states, _ = fresh_states(self.world, self.arrivals(0, 168))
+        level = states["appeal_shift"]
+        middle = np.abs(states["hour"] - 84.0) < 1
+        assert level[0] == 0
+        np.testing.assert_allclose(level[middle], 0.3, atol=0.01)
+        assert level[-1] < 0.01
