@@ -51,7 +51,7 @@ class EpsilonGreedy:
     p(a_k | a_0..a_{k-1}) = (1 - epsilon) [a_k is the best one left] + epsilon / (N - k)
 
     Ties go to the item of higher popularity, then to the smaller id. The propensity of a slate is the product
-    over its positions. In dated and two-stage worlds all of this is over the N items, or candidates, on offer.
+    over its positions. In dated and two-stage worlds N are the items, or candidates, on offer.
 
     Source: Watkins (1989), "Learning from delayed rewards", for epsilon-greedy; the rest ours.
 
