@@ -49,10 +49,10 @@ class EventLog:
         segment, session_step: [n] int32.
         optional: columns that only some logs have, also to be read as attributes: ``item_propensity`` [n, K]
             float64, probability of the item at its position given those above it, so that the propensity of
-            the slate is their product; ``item_prob`` [n, N] float32, probability of every item (in
-            two-stage worlds candidate) at position 0, for single items the action probabilities; ``position`` [n, K] int32, where the items stood if
-            not at 0 .. K-1; ``time`` [n] int64, microseconds since 1970 (UTC); ``visit_ended`` [n] bool, the
-            user closed the visit, to return or not.
+            the slate is their product; ``item_prob`` [n, N] float32, probability of every item (in two-stage
+            worlds of every candidate) at position 0, for single items the action probabilities; ``position``
+            [n, K] int32, where the items stood if not at 0 .. K-1; ``time`` [n] int64, microseconds since
+            1970 (UTC); ``visit_ended`` [n] bool, the user closed the visit, to return or not.
         extra_observation: what the policy saw beside the core, by key: [n] or [n, M] each.
         policy: name of the logging policy.
         provenance: JSON-serialisable origin: scenario, config, seed, stream version, commit.
