@@ -54,33 +54,57 @@ class OneUser:
         self.flags = _fields(self.outcomes, "terminated", "truncated", "visit_ended")
         self._has_candidates = world.config.candidates.num_candidates > 0
         self._allocate_observation()
-        scratch, zero, no_horizon = world.empty_scratch(), np.uint64(0), 0
-        self.fault = scratch["fault"][0]
         self._shown = self.slates.copy() if self._has_candidates else self.slates
         self._users, self._visits = np.zeros((2, 1), np.int64)
-        look_for_blanks = allow_repeats or world.config.catalog.shelf_hours > 0
-        self._check_arguments = [self.slates, world.num_choices, allow_repeats, scratch, 0, 1]
+        self._bind_kernels(kernels)
+
+    def _bind_kernels(self, kernels: Kernels | None) -> None:
+        """The arguments of every call, which stay the same but for the seed, and the code for their types."""
+        world, no_key, no_horizon = self.world, np.uint64(0), 0
+        self._scratch = scratch = world.empty_scratch()
+        self.fault = scratch["fault"][0]
+        look_for_blanks = self.allow_repeats or world.config.catalog.shelf_hours > 0
+        self._check_arguments = [self.slates, world.num_choices, self.allow_repeats, scratch, 0, 1]
         self._step_arguments: list[Any] = [
             world.params,
             world.items,
-            zero,
+            no_key,
             self.state,
             self._shown,
             look_for_blanks,
+            no_horizon,
+            np.zeros(1, np.bool_),
+            self.outcomes,
+            scratch,
+            self.arrays,
+            0,
+            1,
         ]
-        self._step_arguments += [no_horizon, np.zeros(1, np.bool_), self.outcomes, scratch, self.arrays, 0, 1]
-        self._reset_arguments: list[Any] = [world.params, world.items, world.topic_centres, zero, self.state]
-        self._reset_arguments += [np.zeros(1, np.int64), self._users, self._visits, scratch, self.arrays]
-        self._reset_arguments += [0, 1]
+        self._reset_arguments: list[Any] = [
+            world.params,
+            world.items,
+            world.topic_centres,
+            no_key,
+            self.state,
+            np.zeros(1, np.int64),
+            self._users,
+            self._visits,
+            scratch,
+            self.arrays,
+            0,
+            1,
+        ]
         self._return_arguments: list[Any] = [
             world.params,
-            zero,
+            no_key,
             self.state,
             no_horizon,
             self.outcomes,
             scratch,
+            self.arrays,
+            0,
+            1,
         ]
-        self._return_arguments += [self.arrays, 0, 1]
         self.kernels: Kernels = kernels or (
             specialise(world.kernel.find_invalid, self._check_arguments),
             specialise(world.kernel.step_users, self._step_arguments),
@@ -148,7 +172,7 @@ class OneUser:
 
     def _offer(self) -> None:
         if self._has_candidates:
-            self.world.offer(self._seed, self.state, self.arrays.candidates)
+            self.world.offer(self._seed, self.state, self.arrays.candidates, self._scratch)
 
     def observation(self) -> dict[str, Any]:
         """What a policy sees now, in fresh arrays."""

@@ -147,18 +147,19 @@ def test_pools_have_the_truth_of_their_items(world, generator):
 
 def test_returns_of_rollouts_are_unbiased(world):
     """With one bonus, the estimate is the mean return of the myopic policy; 5 standard errors."""
-    config = PlanningConfig(bonuses=(0.0,), rollouts=2, depth=10, pool_size=60, calibration_users=2)
+    config = PlanningConfig(family=((0, 0),), rollouts=2, depth=10, pool_size=60, calibration_users=2)
     oracle = PlanningOracle(world, 10, config)
     state = started(world, 1)
     forks = np.repeat(state, 4_000)
-    outlook, myopic = oracle._outlook(state, item_truth(world, state), None)
+    actions, outlook = oracle._base.first_slates(state, item_truth(world, state), None)
+    myopic = actions[:, 0]
     rows = np.zeros(len(forks), np.int64)
     numbers = np.arange(len(forks))
     estimate = oracle._play(
         oracle._imagined(forks.copy(), numbers),
         myopic[rows],
         outlook.of(rows),
-        np.zeros(len(forks), np.float32),
+        np.zeros((len(forks), 2), np.float32),
     )
     forks["user_id"] = 10**9 + numbers
     drawn, live = np.zeros(len(forks)), np.arange(len(forks))
@@ -185,9 +186,10 @@ def test_it_comes_back_from_a_folder(tmp_path, world):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("bonuses", (1.0, 2.0)),
-        ("bonuses", (0.0, 2.0, 1.0)),
-        ("bonuses", ()),
+        ("family", ((1.0, 0.0),)),
+        ("family", ((0.0, 0.0), (1.0,))),
+        ("family", ((0.0, 0.0), (float("nan"), 0.0))),
+        ("family", ()),
         ("rollouts", 1),
         ("depth", 0),
         ("caution", -1.0),
