@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from agents.choices import Choices, Dates, choices_in, saved_dates
+from agents.logging_policy import topic_share
 from agents.sampling import FloatArray, IntArray, as_action, top_k
 from agents.spec import Observation, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
@@ -92,24 +93,13 @@ class EpsilonGreedy:
         leading = np.concatenate(by_topic).astype(np.int64)
         self._leading = leading[np.lexsort((leading, -log_popularity[leading]))]
 
-    def _topic_share(self, observation: Observation) -> FloatArray:
-        """[B, C] float64: share of each topic in the visible history."""
-        history, num_items = observation["history_items"], len(self.topic)
-        if history.size and history.max() > num_items:
-            raise ValueError(
-                f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
-            )
-        column = np.append(self.topic, self.num_topics)[history]
-        flat = column + (self.num_topics + 1) * np.arange(len(history))[:, None]
-        counts = np.bincount(flat.ravel(), minlength=len(history) * (self.num_topics + 1))
-        counts = counts.reshape(len(history), self.num_topics + 1)[:, :-1]
-        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-
     def _utility(self, observation: Observation, choices: Choices) -> FloatArray:
         """[B, n] float64: utility of every choice, -inf for what is not on offer."""
         items = choices.items[choices.row]
         own = self.config.popularity_weight * self.log_popularity[items]
-        topical = np.take_along_axis(self._topic_share(observation), self.topic[items], axis=1)
+        topical = np.take_along_axis(
+            topic_share(observation, self.topic, self.num_topics), self.topic[items], axis=1
+        )
         return np.where(choices.available[choices.row], own + self.config.topic_weight * topical, -np.inf)
 
     def choices(self, observation: Observation) -> Choices | None:
@@ -122,7 +112,7 @@ class EpsilonGreedy:
         if choices is not None:
             return top_k(self._utility(observation, choices), self.slate_size)
         own = self.config.popularity_weight * self.log_popularity[self._leading]
-        share = self._topic_share(observation)
+        share = topic_share(observation, self.topic, self.num_topics)
         utility = self.config.topic_weight * share[:, self.topic[self._leading]] + own
         return self._leading[top_k(utility, self.slate_size)]
 

@@ -128,24 +128,9 @@ class LoggingPolicy:
         self._by_topic = np.argsort(topic, kind="stable").astype(np.int64)
         self._cumulative = _cumulative_by_group(weight[self._by_topic], topic[self._by_topic])
 
-    def _topic_share(self, observation: Observation) -> FloatArray:
-        """[B, C] float64: share of each topic in the visible history."""
-        history = observation["history_items"]
-        num_items = len(self.topic)
-        if history.size and history.max() > num_items:
-            raise ValueError(
-                f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
-            )
-        batch = len(history)
-        column = np.append(self.topic, self.num_topics)[history]
-        flat = column + (self.num_topics + 1) * np.arange(batch)[:, None]
-        counts = np.bincount(flat.ravel(), minlength=batch * (self.num_topics + 1))
-        counts = counts.reshape(batch, self.num_topics + 1)[:, :-1]
-        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-
     def topic_prob(self, observation: Observation) -> FloatArray:
         """[B, C] float64: probability of each topic under the softmax part, everything on offer."""
-        share = self._topic_share(observation)
+        share = topic_share(observation, self.topic, self.num_topics)
         weight = self._topic_weight * np.exp(self.config.topic_weight / self.config.temperature * (share - 1))
         return weight / weight.sum(axis=1, keepdims=True)
 
@@ -167,7 +152,9 @@ class LoggingPolicy:
     def _offered_prob(self, observation: Observation, choices: Choices) -> FloatArray:
         """`item_prob` restricted to what is on offer, 0 elsewhere."""
         config, items = self.config, choices.items[choices.row]
-        of_topic = config.topic_weight / config.temperature * self._topic_share(observation)
+        of_topic = (
+            config.topic_weight / config.temperature * topic_share(observation, self.topic, self.num_topics)
+        )
         of_item = config.popularity_weight / config.temperature * self.log_popularity
         utility = np.take_along_axis(of_topic, self.topic[items], axis=1) + of_item[items]
         available = choices.available[choices.row]
@@ -272,6 +259,24 @@ class LoggingPolicy:
         )
         policy.fingerprint = card["catalog"]
         return policy
+
+
+def topic_share(observation: Observation, topic: IntArray, num_topics: int) -> FloatArray:
+    """[B, C] float64: share of each topic in the visible history; topic is that of every item, [N].
+
+    Raises:
+        ValueError: the history has an item beyond N, which stands for none.
+    """
+    history, num_items = observation["history_items"], len(topic)
+    if history.size and history.max() > num_items:
+        raise ValueError(
+            f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
+        )
+    batch = len(history)
+    flat = np.append(topic, num_topics)[history] + (num_topics + 1) * np.arange(batch)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=batch * (num_topics + 1))
+    counts = counts.reshape(batch, num_topics + 1)[:, :-1]
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def _cumulative_by_group(weight: FloatArray, group: IntArray) -> FloatArray:
