@@ -7,8 +7,10 @@ num_decisions, seed=...)`.
 
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN, DQNConfig
+from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.planning import PlanningConfig, PlanningOracle
+from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
 from agents.registry import AGENTS, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
@@ -19,17 +21,22 @@ PROJECT = "recsim_env"
 
 __all__ = [
     "AGENTS",
+    "ALIASES",
     "DQN",
     "OFFLINE",
     "ONLINE",
     "OPTIMAL",
+    "POLICIES",
     "PROJECT",
     "SQN",
     "DQNConfig",
+    "EpsilonGreedy",
+    "EpsilonGreedyConfig",
     "HistoryExtractor",
     "LoggingConfig",
     "LoggingPolicy",
     "MyopicOracle",
+    "NamedPolicy",
     "PlanningConfig",
     "PlanningOracle",
     "Popular",
@@ -40,4 +47,5 @@ __all__ = [
     "SQNConfig",
     "agent_class",
     "load_saved",
+    "make_logging_policy",
 ]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from agents.choices import Choices, Dates, best_action, choices_in, saved_dates
-from agents.sampling import IntArray, as_action
+from agents.sampling import FloatArray, IntArray, as_action, offered_log_conditional
 from agents.spec import Observation
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision, World, WorldConfig
@@ -31,7 +31,7 @@ class RandomPolicy:
         catalog: public catalog, which says when items are on offer; without it all of them are, always.
     """
 
-    name: ClassVar[str] = "random"
+    name: str = "random"
     needs_state: ClassVar[bool] = False
 
     def __init__(self, num_items: int, slate_size: int = 1, catalog: PublicCatalog | None = None) -> None:
@@ -58,6 +58,18 @@ class RandomPolicy:
         )
         log_propensity = -np.log(np.arange(self.num_items, self.num_items - self.slate_size, -1)).sum()
         return Decision(as_action(slate), np.full(batch, np.exp(log_propensity)))
+
+    def item_prob(self, observation: Observation) -> FloatArray:
+        """[B, n] float64: the same for every choice on offer, in plain worlds for every item."""
+        choices = choices_in(observation, self.num_items, self.dates, self.slate_size)
+        if choices is None:
+            return np.full((len(observation["segment"]), self.num_items), 1 / self.num_items)
+        return choices.available[choices.row] / np.maximum(choices.count, 1)[:, None]
+
+    def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
+        """[B, K] float64: probability of each choice of these slates given those above it."""
+        with np.errstate(divide="ignore"):
+            return np.exp(offered_log_conditional(slate, np.log(self.item_prob(observation))))
 
     def save(self, folder: str | Path) -> None:
         """Write the policy to a folder."""

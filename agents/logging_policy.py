@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -16,6 +17,7 @@ from agents.sampling import (
     FloatArray,
     IntArray,
     as_action,
+    offered_log_conditional,
     offered_log_propensity,
     plackett_luce_log_prob,
     sample_slate,
@@ -28,13 +30,20 @@ if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
 
 
+LARGEST_EXPONENT = 600.0
+"""Beyond some 700, exp leaves what float64 holds."""
+ROW_CELLS = 2**22
+"""Probabilities in memory at a time where a decision needs them all."""
+
+
 @dataclass(frozen=True)
 class LoggingConfig:
     """Settings of the logging policy.
 
     Attributes:
-        epsilon: share of decisions drawn uniformly over all items on offer, in (0, 1]; keeps every
-            propensity above epsilon / N.
+        epsilon: share of decisions drawn uniformly over all items on offer, in [0, 1]; keeps every
+            propensity above epsilon / N. At 0 the policy is a softmax: it can draw everything, but some of it
+            hardly ever.
         temperature: of the softmax; above 0.
         popularity_weight: utility of one unit of log base popularity.
         topic_weight: utility of a topic that fills the whole visible history.
@@ -49,8 +58,8 @@ class LoggingConfig:
         for name, value in asdict(self).items():
             if not math.isfinite(value):
                 raise ValueError(f"{name}: expected a finite number, got {value}")
-        if not 0.0 < self.epsilon <= 1.0:
-            raise ValueError(f"epsilon: expected in (0, 1], got {self.epsilon}")
+        if not 0.0 <= self.epsilon <= 1.0:
+            raise ValueError(f"epsilon: expected in [0, 1], got {self.epsilon}")
         if self.temperature <= 0.0:
             raise ValueError(f"temperature: expected above 0, got {self.temperature}")
 
@@ -68,7 +77,8 @@ class LoggingPolicy:
     over them, and epsilon / m. Slots for which nothing is left on offer are filled without chance.
 
     Since the utility is a topic's part plus an item's part, p factorises: draw a topic, then an item within
-    it by popularity. A decision costs O(C), not O(N); O(m) where not everything is on offer.
+    it by popularity. A decision costs O(C), not O(N); O(m) where not everything is on offer; O(N) for slates
+    without exploration, since what a peaked softmax leaves for the next slot must be summed up item by item.
 
     Source: Ours.
 
@@ -78,7 +88,7 @@ class LoggingPolicy:
         config: see LoggingConfig.
     """
 
-    name: ClassVar[str] = "logging"
+    name: str = "logging"
     needs_state: ClassVar[bool] = False
 
     def __init__(
@@ -103,6 +113,12 @@ class LoggingPolicy:
             raise ValueError(f"slate_size: expected in [1, {len(topic)}], got {slate_size}")
         self.config, self.slate_size, self.dates = config, slate_size, dates
         self.log_popularity, self.topic, self.num_topics = log_popularity, topic, num_topics
+        spread = abs(config.popularity_weight) * np.ptp(log_popularity) + abs(config.topic_weight)
+        if spread > LARGEST_EXPONENT * config.temperature:
+            raise ValueError(
+                f"temperature: expected at least {spread / LARGEST_EXPONENT:.3g} for utilities that "
+                f"differ by up to {spread:.3g}, got {config.temperature}; EpsilonGreedy is the limit at 0"
+            )
         weight = np.exp(
             config.popularity_weight * (log_popularity - log_popularity.max()) / config.temperature
         )
@@ -112,24 +128,9 @@ class LoggingPolicy:
         self._by_topic = np.argsort(topic, kind="stable").astype(np.int64)
         self._cumulative = _cumulative_by_group(weight[self._by_topic], topic[self._by_topic])
 
-    def _topic_share(self, observation: Observation) -> FloatArray:
-        """[B, C] float64: share of each topic in the visible history."""
-        history = observation["history_items"]
-        num_items = len(self.topic)
-        if history.size and history.max() > num_items:
-            raise ValueError(
-                f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
-            )
-        batch = len(history)
-        column = np.append(self.topic, self.num_topics)[history]
-        flat = column + (self.num_topics + 1) * np.arange(batch)[:, None]
-        counts = np.bincount(flat.ravel(), minlength=batch * (self.num_topics + 1))
-        counts = counts.reshape(batch, self.num_topics + 1)[:, :-1]
-        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-
     def topic_prob(self, observation: Observation) -> FloatArray:
         """[B, C] float64: probability of each topic under the softmax part, everything on offer."""
-        share = self._topic_share(observation)
+        share = topic_share(observation, self.topic, self.num_topics)
         weight = self._topic_weight * np.exp(self.config.topic_weight / self.config.temperature * (share - 1))
         return weight / weight.sum(axis=1, keepdims=True)
 
@@ -151,7 +152,9 @@ class LoggingPolicy:
     def _offered_prob(self, observation: Observation, choices: Choices) -> FloatArray:
         """`item_prob` restricted to what is on offer, 0 elsewhere."""
         config, items = self.config, choices.items[choices.row]
-        of_topic = config.topic_weight / config.temperature * self._topic_share(observation)
+        of_topic = (
+            config.topic_weight / config.temperature * topic_share(observation, self.topic, self.num_topics)
+        )
         of_item = config.popularity_weight / config.temperature * self.log_popularity
         utility = np.take_along_axis(of_topic, self.topic[items], axis=1) + of_item[items]
         available = choices.available[choices.row]
@@ -161,6 +164,31 @@ class LoggingPolicy:
         soft *= (1 - config.epsilon) / np.maximum(soft.sum(axis=1, keepdims=True), 1.0)
         return soft + available * (config.epsilon / number)
 
+    def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
+        """[B, K] float64: probability of each choice of these slates given those above it."""
+        if slate.shape[1] == 1 and self.choices(observation) is None:
+            return self._shown_prob(self.topic_prob(observation), slate)
+        parts = [
+            offered_log_conditional(slate[rows], self._log_prob(seen))
+            for seen, rows in self._by_rows(observation)
+        ]
+        return np.exp(np.concatenate([np.empty((0, slate.shape[1])), *parts]))
+
+    def _shown_prob(self, topic_prob: FloatArray, slate: IntArray) -> FloatArray:
+        soft = np.take_along_axis(topic_prob, self.topic[slate], axis=1) * self._within[slate]
+        return (1 - self.config.epsilon) * soft + self.config.epsilon / len(self.topic)
+
+    def _log_prob(self, observation: Observation) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            return np.log(self.item_prob(observation))
+
+    def _by_rows(self, observation: Observation) -> Iterator[tuple[Observation, slice]]:
+        """The observation in parts of so few rows that their [b, N] can be held."""
+        size, count = max(1, ROW_CELLS // len(self.topic)), len(observation["history_items"])
+        for start in range(0, count, size):
+            rows = slice(start, start + size)
+            yield {key: column[rows] for key, column in observation.items()}, rows
+
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Draw a slate per row and state its propensity; see the class."""
         choices = self.choices(observation)
@@ -169,6 +197,8 @@ class LoggingPolicy:
                 log_prob = np.log(self._offered_prob(observation, choices))
             slate = sample_slate(log_prob, self.slate_size, generator)
             return Decision(choices.action(slate), np.exp(offered_log_propensity(slate, log_prob)))
+        if self.config.epsilon == 0 and self.slate_size > 1:
+            return self._act_softly(observation, generator)
         topic_prob = self.topic_prob(observation)
         batch, num_items = len(topic_prob), len(self.topic)
         cumulative_topic = np.cumsum(topic_prob, axis=1)
@@ -183,9 +213,16 @@ class LoggingPolicy:
             return np.where(explore, uniform, self._by_topic[place])
 
         slate = distinct_draws(draw, batch, self.slate_size)
-        soft = np.take_along_axis(topic_prob, self.topic[slate], axis=1) * self._within[slate]
-        prob = (1 - self.config.epsilon) * soft + self.config.epsilon / num_items
+        prob = self._shown_prob(topic_prob, slate)
         return Decision(as_action(slate), np.exp(plackett_luce_log_prob(np.log(prob))))
+
+    def _act_softly(self, observation: Observation, generator: np.random.Generator) -> Decision:
+        slates, log_propensities = [], []
+        for seen, _ in self._by_rows(observation):
+            log_prob = self._log_prob(seen)
+            slates.append(sample_slate(log_prob, self.slate_size, generator))
+            log_propensities.append(offered_log_propensity(slates[-1], log_prob))
+        return Decision(np.concatenate(slates), np.exp(np.concatenate(log_propensities)))
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
         """Raise ValueError when `public_catalog` is not the one that the policy was made with."""
@@ -222,6 +259,24 @@ class LoggingPolicy:
         )
         policy.fingerprint = card["catalog"]
         return policy
+
+
+def topic_share(observation: Observation, topic: IntArray, num_topics: int) -> FloatArray:
+    """[B, C] float64: share of each topic in the visible history; topic is that of every item, [N].
+
+    Raises:
+        ValueError: the history has an item beyond N, which stands for none.
+    """
+    history, num_items = observation["history_items"], len(topic)
+    if history.size and history.max() > num_items:
+        raise ValueError(
+            f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
+        )
+    batch = len(history)
+    flat = np.append(topic, num_topics)[history] + (num_topics + 1) * np.arange(batch)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=batch * (num_topics + 1))
+    counts = counts.reshape(batch, num_topics + 1)[:, :-1]
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def _cumulative_by_group(weight: FloatArray, group: IntArray) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN
+from agents.epsilon_greedy import EpsilonGreedy
 from agents.logging_policy import LoggingPolicy
 from agents.optimal import OptimalPolicy
 from agents.reinforce import Reinforce
@@ -25,6 +26,9 @@ AGENTS: dict[str, type[Any]] = {
     "ips": Reinforce,
 }
 """Name -> class. The first four learn nothing; `dqn` learns online, `sqn` and `ips` from a log."""
+
+LOGGERS: tuple[type[Any], ...] = (EpsilonGreedy,)
+"""Further policies that can be saved: they make logs and take no part in comparisons; see `policy_spec`."""
 
 OFFLINE = ("sqn", "ips")
 ONLINE = ("dqn",)
@@ -59,7 +63,7 @@ def load_saved(folder: str | Path) -> Any:
         FileNotFoundError: it holds none.
         ValueError: it holds one of an unknown class or format.
     """
-    kinds = {kind.__name__: kind for kind in AGENTS.values()}
+    kinds = {kind.__name__: kind for kind in (*AGENTS.values(), *LOGGERS)}
     kind = saved_kind(folder)
     if kind not in kinds:
         raise ValueError(f"folder: {folder} holds a {kind!r} agent, expected one of {', '.join(kinds)}")

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from agents.batches import LogTensors, gather, minibatches
-from agents.choices import Choices, best_action
-from agents.encoders import ItemScorer, ItemTable, SequenceEncoder
+from agents.choices import Choices, best_action, choices_in
+from agents.encoders import ItemScorer, ItemTable, SequenceEncoder, to_tensors
 from agents.losses import (
     DEFAULT_WEIGHT_CAP,
     importance_weights,
@@ -27,8 +27,16 @@ from agents.losses import (
     softmax_entropy,
 )
 from agents.offline import REPORT_EVERY, OfflineAgent, Progress, TrainingConfig
-from agents.sampling import as_action, offered_log_propensity, sample_slate, slate_log_propensity
-from agents.spec import ObservationSpec
+from agents.sampling import (
+    FloatArray,
+    IntArray,
+    as_action,
+    offered_log_conditional,
+    offered_log_propensity,
+    sample_slate,
+    slate_log_propensity,
+)
+from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
 
@@ -194,3 +202,26 @@ class Reinforce(OfflineAgent):
         weight = choices.score(log_prob)
         slate = sample_slate(weight, num_slots, generator)
         return Decision(choices.action(slate), np.exp(offered_log_propensity(slate, weight)))
+
+    def item_prob(self, observation: Observation) -> FloatArray:
+        """[B, n] float64: probability of every choice, in plain worlds of every item, at position 0."""
+        self.spec.check(observation)
+        dates = self.item_tables()[0].dates
+        choices = choices_in(observation, self.spec.num_items, dates, self.spec.slate_size)
+        with torch.inference_mode():
+            candidates = None if choices is None else choices.candidates
+            logits, _ = self._policy()(to_tensors(observation), candidates)
+        score: FloatArray = logits.double().numpy()
+        if choices is not None:
+            score = choices.score(score)
+        if self.config.acting == "greedy":
+            return (np.arange(score.shape[1]) == np.argmax(score, axis=1)[:, None]).astype(np.float64)
+        prob: FloatArray = torch.softmax(torch.from_numpy(score), dim=1).numpy()
+        return prob
+
+    def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
+        """[B, K] float64: probability of each choice of these slates given those above it."""
+        if self.config.acting == "greedy":
+            return np.ones(slate.shape)
+        with np.errstate(divide="ignore"):
+            return np.exp(offered_log_conditional(slate, np.log(self.item_prob(observation))))

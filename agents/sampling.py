@@ -71,7 +71,13 @@ def plackett_luce_log_prob(shown_log_prob: FloatArray) -> FloatArray:
 
 
 def offered_log_propensity(slate: IntArray, log_weight: FloatArray) -> FloatArray:
-    """The same for weights that need not sum to 1, -inf where an index is not on offer.
+    """The same for weights that need not sum to 1, -inf where an index is not on offer: [B] float64 <= 0."""
+    total: FloatArray = offered_log_conditional(slate, log_weight).sum(axis=1)
+    return total
+
+
+def offered_log_conditional(slate: IntArray, log_weight: FloatArray) -> FloatArray:
+    """Log-probability of each item of an ordered slate given those above it.
 
     A slot for which nothing is left on offer is filled without chance: it leaves the probability alone. What
     is left for a slot is added up from the last one backwards, so nothing cancels however little it is.
@@ -81,7 +87,7 @@ def offered_log_propensity(slate: IntArray, log_weight: FloatArray) -> FloatArra
         log_weight: [B, n] float64, the weights that it was drawn by.
 
     Returns:
-        [B] float64 <= 0.
+        [B, K] float64 <= 0.
     """
     shown = np.take_along_axis(log_weight, slate, axis=1)
     others = log_weight.copy()
@@ -91,7 +97,7 @@ def offered_log_propensity(slate: IntArray, log_weight: FloatArray) -> FloatArra
     with np.errstate(divide="ignore", invalid="ignore"):
         rest = shift + np.log(np.exp(others - shift).sum(axis=1, keepdims=True))
         left = np.logaddexp.accumulate(np.hstack([rest, shown[:, ::-1]]), axis=1)[:, :0:-1]
-        return np.where(np.isfinite(shown), shown - left, 0.0).sum(axis=1)
+        return np.where(np.isfinite(shown), shown - left, 0.0)
 
 
 def top_k(score: FloatArray, num_slots: int) -> IntArray:

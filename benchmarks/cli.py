@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.choices import check_agents_package
+from benchmarks.log_commands import simulate
 from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
 from benchmarks.terminal import plain_errors, standard_output
 from benchmarks.workers import default_jobs
@@ -212,7 +213,9 @@ def watch(
     agent: Annotated[
         str,
         typer.Option(
-            help="random, popular, logging or myopic; or the folder of a saved agent.", metavar="NAME|DIR"
+            help="uniform, popular, logging, myopic or another policy of `simulate`; or the folder of a "
+            "saved agent.",
+            metavar="SPEC|DIR",
         ),
     ] = "logging",
     user: Annotated[int, typer.Option(help="Which user.", min=0, max=MAX_USER_ID)] = 0,
@@ -303,6 +306,9 @@ def facts(
             json_path=json,
             console=standard_output(),
         )
+
+
+app.command()(simulate)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.errors import UsageError
+from recsim_env.event_log.readers.rows import MalformedRowsWarning, read_rows
+from recsim_env.event_log.readers.shops import SESSION_GAP, TAOBAO_EVENTS, TAOBAO_FIELDS
 from recsim_env.metrics import FactSheet
 
-BEHAVIOURS = ("pv", "fav", "cart", "buy")
+BEHAVIOURS = tuple(TAOBAO_EVENTS)
 PAGE_VIEW, FAVOURITE, CART, PURCHASE = range(4)
-SESSION_GAP = 30 * 60
-"""Seconds without an action after which the next one begins a session, as web analytics has it."""
 
 
 class TaobaoLog(NamedTuple):
@@ -46,36 +46,17 @@ def read_taobao(path: Path) -> TaobaoLog:
 
     Source: the data set's description, https://tianchi.aliyun.com/dataset/649.
     """
-    rows: list[tuple[int, int, int, int, int]] = []
-    num_malformed = 0
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            for row in csv.reader(file):
-                parsed = _parse(row)
-                if parsed is None:
-                    num_malformed += 1
-                else:
-                    rows.append(parsed)
-    except (OSError, ValueError, csv.Error) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MalformedRowsWarning)  # the command reports their number itself
+            columns, report = read_rows(path, TAOBAO_FIELDS, header=False)
+    except OSError as error:
         raise UsageError(f"--data: {path} cannot be read ({error})") from error
-    if not rows:
-        raise UsageError(
-            f"--data: {path} holds no row of the form user,item,category,behaviour,seconds "
-            f"with behaviour one of {', '.join(BEHAVIOURS)}"
-        )
-    columns = np.array(rows, np.int64).T
-    user, item, category, behaviour, time = columns[:, np.lexsort((columns[4], columns[0]))]
-    return TaobaoLog(user, item, category, behaviour, time, num_malformed)
-
-
-def _parse(row: list[str]) -> tuple[int, int, int, int, int] | None:
-    numbers = [*row[:3], *row[4:]]
-    if len(row) != 5 or row[3] not in BEHAVIOURS:
-        return None
-    if not all(text.isascii() and text.isdecimal() and len(text) <= 18 for text in numbers):
-        return None
-    user, item, category, time = map(int, numbers)
-    return user, item, category, BEHAVIOURS.index(row[3]), time
+    except ValueError as error:
+        raise UsageError(f"--data: {str(error).removeprefix('path: ')}") from error
+    order = np.lexsort((columns["seconds"], columns["user"]))
+    user, item, category, behaviour, time = (columns[named.name][order] for named in TAOBAO_FIELDS)
+    return TaobaoLog(user, item, category, behaviour, time, report.malformed)
 
 
 def taobao_facts(log: TaobaoLog, popularity_clicks: int) -> FactSheet:

@@ -15,10 +15,8 @@ from rich.console import Console
 
 from benchmarks.choices import check_file, find_scenario
 from benchmarks.errors import UsageError
-from benchmarks.experiment import untrained_policies
 from benchmarks.provenance import provenance
 from recsim_env import Policy, RecommenderEnv, World, get_scenario
-from recsim_env.checked import nearest
 from recsim_env.event_log import replacing
 from recsim_env.frames import Frame, Shown, event_names, notable_topics
 
@@ -69,38 +67,21 @@ def watch(
 
 
 def find_policy(agent: str, world: World) -> Policy:
-    """An agent ready to act: one that needs no training, by name, or a saved one, by its folder.
+    """An agent ready to act, as `agents.make_logging_policy` makes it.
 
     Raises:
         UsageError: there is no such agent, or it was made for another world.
     """
-    from safetensors import SafetensorError
+    from agents import AGENTS, ALIASES, POLICIES, make_logging_policy
 
-    from agents import AGENTS, load_saved
-
-    untrained = untrained_policies(world)
-    policy: Policy
-    if agent in untrained:
-        policy = untrained[agent]()
-        return policy
-    if agent in AGENTS:
+    if agent in AGENTS and agent not in POLICIES and agent not in ALIASES:
         raise UsageError(
             f"--agent: {agent} has to learn first; give the folder that a trained one was saved to"
         )
-    if not Path(agent).is_dir():
-        raise UsageError(
-            f"--agent: no folder of a saved agent, and no name: {agent!r}; {nearest(agent, untrained)}"
-        )
     try:
-        policy = load_saved(agent)
-        if hasattr(policy, "check_catalog"):
-            policy.check_catalog(world.public_catalog)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise UsageError(f"--agent: {agent}: {error}") from error
-    own_world = getattr(policy, "world", world)
-    if own_world.config != world.config:
-        raise UsageError(f"--agent: {agent} knows the hidden state of another world than this scenario's")
-    return policy
+        return make_logging_policy(agent, world).policy
+    except ValueError as error:
+        raise UsageError(f"--agent: {str(error).removeprefix('policy: ')}") from error
 
 
 def play_session(world: World, policy: Policy, user: int, seed: int, steps: int) -> tuple[Frame, ...]:

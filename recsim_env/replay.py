@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recsim_env.actions import find_invalid
 from recsim_env.config import WorldConfig
-from recsim_env.event_log import COLUMNS, EventLog, sorted_columns
+from recsim_env.event_log import EventLog, sorted_columns
 from recsim_env.policy import Policy
 from recsim_env.records import Event
 from recsim_env.rollout import DEFAULT_BATCH, Impressions, check_user_ids, check_whole, rollout
@@ -129,7 +129,7 @@ def replay(
     """
     origin = _check_origin(log)
     world = _world_of(origin, log.provenance.get("user_model", {}), world)
-    logged = log if users is None else _rows_of(log, _logged_rows(log, check_user_ids(users)))
+    logged = log if users is None else log.select(_logged_rows(log, check_user_ids(users)))
     episodes = episode_starts(world, logged)
     script = None if callable(getattr(policy_or_slates, "act", None)) else policy_or_slates
     policy: Any = policy_or_slates
@@ -151,7 +151,7 @@ def replay(
             )
 
     provenance = {**log.provenance, "replay_of": log.policy, "policy_seed": policy_seed}
-    replayed = EventLog(**sorted_columns(served()), policy=policy.name, provenance=provenance)
+    replayed = EventLog.from_columns(sorted_columns(served()), policy.name, provenance)
     if script is not None:
         replayed = _cut(world, replayed, np.diff(np.append(episodes, len(logged))))
     _check_starts(world, logged, episodes, replayed)
@@ -236,11 +236,6 @@ def _logged_rows(log: EventLog, users: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(log.user_id, users))
 
 
-def _rows_of(log: EventLog, rows: NDArray[np.int64]) -> EventLog:
-    columns = {name: getattr(log, name)[rows] for name in COLUMNS}
-    return EventLog(**columns, policy=log.policy, provenance=log.provenance)
-
-
 def _check_script(world: World, log: EventLog, script: Any) -> NDArray[np.int64]:
     slates = np.asarray(script)
     if slates.shape != log.action.shape or not np.issubdtype(slates.dtype, np.integer):
@@ -266,7 +261,7 @@ def _cut(world: World, log: EventLog, lengths: NDArray[np.int64]) -> EventLog:
     decision = np.arange(len(log)) - np.repeat(episodes, counts)
     limit = np.repeat(lengths, counts)
     log.truncated[(decision == limit - 1) & ~log.terminated] = True
-    return _rows_of(log, np.flatnonzero(decision < limit))
+    return log.select(np.flatnonzero(decision < limit))
 
 
 def _check_starts(world: World, logged: EventLog, episodes: NDArray[np.int64], replayed: EventLog) -> None:

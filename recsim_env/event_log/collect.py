@@ -1,14 +1,15 @@
-"""Run a policy on a world's users and keep what was logged."""
+"""Run a policy on a world's users and keep what was logged, block of users by block of users."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from recsim_env.event_log.log import COLUMNS, OBSERVATION_KEYS, EventLog
+from recsim_env.event_log.columns import COLUMNS, OBSERVATION_KEYS, OPTIONAL_COLUMNS, as_column
+from recsim_env.event_log.log import EventLog
 from recsim_env.event_log.provenance import source_commit
 from recsim_env.policy import Policy
 from recsim_env.rollout import Impressions, rollout
@@ -17,6 +18,8 @@ from recsim_env.world import World
 
 BLOCK_USERS = 4_096
 """Users served side by side; each block has its own generator, so a longer log begins with a shorter one."""
+
+OUTCOMES = [name for name in COLUMNS if name not in OBSERVATION_KEYS]
 
 
 def collect_log(
@@ -47,6 +50,30 @@ def collect_log(
     if num_decisions < 1:
         raise ValueError(f"num_decisions: expected at least 1, got {num_decisions}")
     scenario = world if isinstance(world, str) else None
+    world, max_steps = find_world(world, max_steps)
+    parts: list[dict[str, np.ndarray]] = []
+    num_rows = block = 0
+
+    def count(rows: int) -> None:
+        nonlocal num_rows
+        num_rows += rows
+        if progress is not None:
+            progress(min(num_rows, num_decisions), num_decisions)
+
+    while num_rows < num_decisions:
+        parts.append(serve_block(world, policy, seed, block, max_steps, progress=count))
+        block += 1
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    log = EventLog.from_columns(joined, policy.name, provenance_of(world, scenario, max_steps, seed))
+    return log.first_users(num_decisions)
+
+
+def find_world(world: World | str, max_steps: int | None) -> tuple[World, int]:
+    """A world and its horizon, from the world itself or from the id of a registered scenario.
+
+    Raises:
+        ValueError: a world was given without `max_steps`.
+    """
     if isinstance(world, str):
         env = gymnasium.make_vec(world, num_envs=1)
         max_steps = gymnasium.spec(world).max_episode_steps if max_steps is None else max_steps
@@ -55,22 +82,12 @@ def collect_log(
         env.close()
     if max_steps is None:
         raise ValueError("max_steps: needed with a world; only a scenario id has a horizon of its own")
-    parts: list[dict[str, np.ndarray]] = []
-    num_rows = block = 0
-    while num_rows < num_decisions:
-        users = np.arange(block * BLOCK_USERS, (block + 1) * BLOCK_USERS)
-        generator = np.random.default_rng([seed, block])
-        batches = []
-        for batch in rollout(
-            world, policy, users, seed=seed, generator=generator, max_steps=max_steps, batch_size=BLOCK_USERS
-        ):
-            batches.append(_columns(batch))
-            num_rows += len(batch)
-            if progress is not None:
-                progress(min(num_rows, num_decisions), num_decisions)
-        parts.append(_sorted(_joined(batches)))
-        block += 1
-    provenance: dict[str, Any] = {
+    return world, max_steps
+
+
+def provenance_of(world: World, scenario: str | None, max_steps: int, seed: int) -> dict[str, Any]:
+    """Where a log of this world comes from; `replay` needs no more."""
+    return {
         "scenario": scenario,
         "config": world.config.to_json(),
         "user_model": world.user_model.sources,
@@ -79,27 +96,73 @@ def collect_log(
         "stream_version": STREAM_VERSION,
         "commit": source_commit(),
     }
-    log = EventLog(**_joined(parts), policy=policy.name, provenance=provenance)
-    return log.first_users(num_decisions)
+
+
+def serve_block(
+    world: World,
+    policy: Policy,
+    seed: int,
+    block: int,
+    max_steps: int,
+    *,
+    last_user: int | None = None,
+    stride: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """The sorted columns of the users of one block, from block * BLOCK_USERS on.
+
+    Args:
+        world: the simulator.
+        policy: the logging policy; it draws from a generator seeded with (seed, block).
+        seed: of the users' luck.
+        block: which block.
+        max_steps: horizon of a session.
+        last_user: the block ends before this user, where that is earlier.
+        stride: user number i has the id i * stride; see `World.users`.
+        progress: called with the number of rows of every step of the batch.
+    """
+    stop = (block + 1) * BLOCK_USERS
+    users = stride * np.arange(block * BLOCK_USERS, stop if last_user is None else min(stop, last_user))
+    generator = np.random.default_rng([seed, block])
+    batches = []
+    for batch in rollout(
+        world, policy, users, seed=seed, generator=generator, max_steps=max_steps, batch_size=BLOCK_USERS
+    ):
+        batches.append(columns_of(batch))
+        if progress is not None:
+            progress(len(batch))
+    return _sorted(batches)
 
 
 def sorted_columns(batches: Iterable[Impressions]) -> dict[str, np.ndarray]:
-    """The columns of an ``EventLog`` with every row of these impressions."""
-    return _sorted(_joined([_columns(batch) for batch in batches]))
+    """The columns of an event log with every row of these impressions, for `EventLog.from_columns`."""
+    return _sorted([columns_of(batch) for batch in batches])
 
 
-def _columns(batch: Impressions) -> dict[str, np.ndarray]:
-    """The log's columns of one batch, in its compact dtypes."""
-    columns = {key: batch.observation[key] for key in OBSERVATION_KEYS}
+def columns_of(batch: Impressions) -> dict[str, np.ndarray]:
+    """The log's columns of one batch in their compact dtypes, further observations under their keys."""
+    seen: Mapping[str, Any] = batch.observation
+    columns = {name: getattr(batch, name) for name in OUTCOMES}
+    columns |= {name: seen[name] for name in OBSERVATION_KEYS}
     columns["session_step"] = columns["session_step"][:, 0]
-    columns |= {name: getattr(batch, name) for name in COLUMNS if name not in columns}
-    return {name: column.astype(COLUMNS[name][0]) for name, column in columns.items()}
+    for name in OPTIONAL_COLUMNS:
+        found = getattr(batch, name, None)
+        if found is not None:
+            columns[name] = found
+    columns |= {key: value for key, value in seen.items() if key not in columns and value is not None}
+    # The simulator's own values fit: no look for the largest in every batch.
+    core = {name: columns.pop(name).astype(dtype, copy=False) for name, (dtype, _) in COLUMNS.items()}
+    return core | {name: as_column(name, column) for name, column in columns.items()}
 
 
-def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
-
-
-def _sorted(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    order = np.lexsort((columns["step"], columns["visit"], columns["user_id"]))
-    return {name: column[order] for name, column in columns.items()}
+def _sorted(batches: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """One user after the other; the rows of a user come in the order of visits and steps already."""
+    columns = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    user, visit = columns["user_id"], columns["visit"]
+    offset = user - user.min()
+    narrow = offset.astype(np.uint16) if offset.max() < 2**16 else offset  # 16 bits: NumPy takes a radix sort
+    if visit.min() == visit.max():
+        order = np.argsort(narrow, kind="stable")
+    else:
+        order = np.lexsort((columns["step"], visit, user))
+    return {name: np.take(column, order, axis=0) for name, column in columns.items()}

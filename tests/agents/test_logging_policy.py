@@ -183,7 +183,7 @@ def test_round_trip(tmp_path, world, observation):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epsilon": 0.0}, r"epsilon: expected in \(0, 1\]"),
+        ({"epsilon": -0.1}, r"epsilon: expected in \[0, 1\]"),
         ({"epsilon": float("nan")}, "epsilon: expected a finite number"),
         ({"temperature": 0.0}, "temperature: expected above 0"),
         ({"topic_weight": float("inf")}, "topic_weight: expected a finite number"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -134,13 +133,8 @@ def test_another_catalog_is_refused(world, log, fitted, agent_class, config_clas
 
 def rows_of(log, rows, **changes):
     """A log of some rows of another, some columns changed."""
-    columns = {
-        field.name: getattr(log, field.name)
-        for field in dataclasses.fields(log)
-        if field.name not in ("policy", "provenance")
-    }
-    columns = {name: column[rows].copy() for name, column in columns.items()}
-    return EventLog(**{**columns, **changes}, policy=log.policy, provenance={})
+    columns = {name: column[rows].copy() for name, column in log.columns.items()}
+    return EventLog.from_columns({**columns, **changes}, log.policy, {})
 
 
 def test_logs_that_cannot_be_learned_from_are_refused(world, log):

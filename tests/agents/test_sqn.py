@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -21,13 +19,10 @@ def agent(world, log):
 
 def with_ending(log, row, *, terminated):
     """The log cut after `row`, whose session ends there: the user left, or the horizon ran out."""
-    columns = {
-        field.name: getattr(log, field.name)[: row + 1].copy()
-        for field in dataclasses.fields(log)
-        if field.name not in ("policy", "provenance")
-    }
-    columns["terminated"][row], columns["truncated"][row] = terminated, not terminated
-    return dataclasses.replace(log, **columns)
+    cut = log.select(slice(0, row + 1))
+    ends = {"terminated": cut.terminated.copy(), "truncated": cut.truncated.copy()}
+    ends["terminated"][row], ends["truncated"][row] = terminated, not terminated
+    return cut.with_columns(**ends)
 
 
 def test_targets_bootstrap_through_truncation_and_not_through_termination(agent, log):

@@ -23,7 +23,16 @@ def test_python_m_benchmarks_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for command in ("compare", "learning-curve", "headroom", "throughput", "facts", "scenarios", "watch"):
+    for command in (
+        "compare",
+        "learning-curve",
+        "headroom",
+        "throughput",
+        "facts",
+        "scenarios",
+        "watch",
+        "simulate",
+    ):
         assert command in done.stdout
 
 
@@ -55,6 +64,20 @@ def test_python_m_benchmarks_is_the_command():
         ),
         ("facts", ("--policy", "--users", "--seed", "--popularity-clicks", "--data", "--json")),
         ("scenarios", ("--json",)),
+        (
+            "simulate",
+            (
+                "SCENARIO",
+                "--policy",
+                "--users",
+                "--seed",
+                "--steps",
+                "--partition-users",
+                "--probabilities",
+                "--out",
+                "--json",
+            ),
+        ),
         ("watch", ("SCENARIO", "--agent", "--user", "--seed", "--steps", "--out", "--json")),
     ],
     ids=lambda value: value if isinstance(value, str) else "options",
@@ -77,8 +100,32 @@ def test_help_names_every_option(command, options):
         (("learning-curve", "--sizes", "20k,many"), "got 'many'"),
         (("throughput", "--batches", "-1"), "whole numbers from 0 on"),
         (("headroom", "--scenario", "Memoryles-v0"), "did you mean 'Memoryless-v0'"),
+        (("simulate", "Storefont-v0"), "did you mean 'Storefront-v0'"),
+        (("simulate", "Tiny-v0", "--policy", "unifrom"), "did you mean 'uniform'"),
+        (("simulate", "Tiny-v0", "--policy", "softmax:temp=1"), "unknown setting 'temp'; expected one of"),
+        (("simulate", "Tiny-v0", "--policy", "greedy:epsilon=1"), "unknown setting 'epsilon'"),
+        (("simulate", "Tiny-v0", "--policy", "softmax:temperature=x"), "expected a number, got 'x'"),
+        (("simulate", "Tiny-v0", "--users", "-4"), "whole numbers from 1 on"),
+        (("simulate", "Tiny-v0", "--partition-users", "100"), "expected a multiple of 4096, got 100"),
+        (("simulate", "Tiny-v0", "--policy", "popular", "--probabilities"), "does not state the probability"),
     ],
-    ids=["scenario", "agent", "slates", "online", "sizes", "batches", "scenarios"],
+    ids=[
+        "scenario",
+        "agent",
+        "slates",
+        "online",
+        "sizes",
+        "batches",
+        "scenarios",
+        "log-scenario",
+        "policy",
+        "setting",
+        "no-setting",
+        "number",
+        "users",
+        "partition",
+        "probabilities",
+    ],
 )
 def test_mistakes_are_one_clear_error(arguments, message, tmp_path):
     result = invoke(*arguments, "--out", str(tmp_path / "out"))
@@ -88,10 +135,11 @@ def test_mistakes_are_one_clear_error(arguments, message, tmp_path):
     assert not (tmp_path / "out" / "tasks").exists()
 
 
-@pytest.mark.parametrize("command", ["compare", "learning-curve", "headroom", "throughput"])
+@pytest.mark.parametrize("command", ["compare", "learning-curve", "headroom", "throughput", "simulate"])
 def test_an_unwritable_folder_is_refused_before_any_work(command, tmp_path):
     (tmp_path / "file").write_text("")
-    result = invoke(command, "--out", str(tmp_path / "file" / "out"))
+    scenario = ["Tiny-v0"] if command == "simulate" else []
+    result = invoke(command, *scenario, "--out", str(tmp_path / "file" / "out"))
     assert result.exit_code == 2
     assert "cannot write to the folder" in result.output
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsim_env.event_log import COLUMNS, METADATA_KEY, EventLog
+from recsim_env.event_log import COLUMNS, METADATA_KEY, EventLog, MissingColumnError
 
 NUM_ITEMS, HISTORY, SLOTS = 20, 4, 2
 
@@ -176,7 +176,7 @@ def test_other_schema_versions_and_missing_columns_are_refused(tmp_path):
         EventLog.load(path)
     header = json.loads(table.schema.metadata[METADATA_KEY]) | {"schema_version": 99}
     pq.write_table(table.replace_schema_metadata({METADATA_KEY: json.dumps(header)}), path)
-    with pytest.raises(ValueError, match="event log schema 99, this version reads 1"):
+    with pytest.raises(ValueError, match="event log schema 99, this version reads 1 and 2"):
         EventLog.load(path)
 
 
@@ -195,3 +195,145 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
         log.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def shop_log():
+    """What a shop's click log has: no propensity, no price, no reward, no end of a session."""
+    log = synthetic_log()
+    names = ("user_id", "visit", "step", "action", "events")
+    return EventLog(
+        **{name: getattr(log, name) for name in names}, policy="", provenance={"source": "A shop"}
+    )
+
+
+def test_what_a_log_lacks_is_missing_and_says_so(tmp_path):
+    log = shop_log()
+    assert "propensity" in log.missing
+    assert not hasattr(log, "propensity")
+    with pytest.raises(MissingColumnError, match=r"log\.propensity: A shop does not record it"):
+        _ = log.propensity
+    with pytest.raises(MissingColumnError, match=r"log\.item_prob: A shop does not record it"):
+        _ = log.item_prob
+    with pytest.raises(AttributeError, match="has no attribute 'propensities'"):
+        _ = log.propensities
+    with pytest.raises(ValueError, match=r"log\.history_items: A shop does not record it"):
+        log.observation()
+    log.save(tmp_path / "log.parquet")
+    loaded = EventLog.load(tmp_path / "log.parquet")
+    assert loaded.missing == log.missing
+    assert set(pq.read_schema(tmp_path / "log.parquet").names) == set(log.columns)
+    with pytest.raises(ValueError, match="events: every log has this column, got None"):
+        log.with_columns(events=None)
+
+
+def test_decisions_without_users_or_order():
+    full = synthetic_log()
+    log = EventLog(action=full.action[::-1], events=full.events, propensity=full.propensity, policy="bts")
+    assert len(log) == len(full)
+    sessions = full.with_columns(user_id=None, visit=full.user_id)
+    assert "user_id" in sessions.missing
+    with pytest.raises(ValueError, match=r"\(visit, step\) must increase"):
+        sessions.select(slice(None, None, -1))
+
+
+def test_further_columns_and_observations_flow_through(tmp_path):
+    log = synthetic_log()
+    rows = len(log)
+    candidates = np.arange(3 * rows).reshape(rows, 3)
+    wide = log.with_columns(
+        candidates=candidates,
+        hours_away=np.linspace(0, 5, rows, dtype=np.float32)[:, None],
+        item_propensity=np.full((rows, SLOTS), 0.5),
+    )
+    assert list(wide.extra_observation) == ["candidates", "hours_away"]
+    assert list(wide.optional) == ["item_propensity"]
+    assert wide.extra_observation["candidates"].dtype == np.int32
+    wide.save(tmp_path / "log.parquet")
+    loaded = EventLog.load(tmp_path / "log.parquet")
+    for name, column in wide.columns.items():
+        np.testing.assert_array_equal(loaded.columns[name], column)
+    seen = loaded.observation(np.array([2, 5]))
+    np.testing.assert_array_equal(seen["candidates"], candidates[[2, 5]])
+    assert seen["candidates"].dtype == np.int64
+    assert seen["hours_away"].shape == (2, 1)
+    assert seen["hours_away"].dtype == np.float32
+    inner = np.flatnonzero(loaded.has_next)
+    np.testing.assert_array_equal(loaded.next_observation(inner)["candidates"], candidates[inner + 1])
+    last = np.flatnonzero(~loaded.has_next)
+    np.testing.assert_array_equal(loaded.next_observation(last)["candidates"], candidates[last])
+    both = EventLog.concatenate([loaded.select(slice(0, 9)), loaded.select(slice(9, None))])
+    np.testing.assert_array_equal(both.extra_observation["hours_away"], wide.extra_observation["hours_away"])
+    with pytest.raises(ValueError, match=r"logs\[1\]: expected the columns"):
+        EventLog.concatenate([loaded, log])
+
+
+def test_the_next_observation_of_another_visit_is_the_one_seen_there():
+    log = synthetic_log(num_users=1, seed=3)
+    rows = len(log)
+    visits = np.concatenate([np.zeros(rows - 2, int), np.ones(2, int)])
+    steps = np.concatenate([np.arange(rows - 2), np.arange(2)])
+    lifetime = log.with_columns(visit=visits, step=steps, session_step=steps)
+    boundary = np.array([rows - 3])
+    assert lifetime.next_observation(boundary)["session_step"].tolist() == [[0]]
+    assert lifetime.has_next.tolist() == [True] * (rows - 1) + [False]
+
+
+def test_derived_observations_do_not_need_the_next_row():
+    log = synthetic_log()
+    inner = np.flatnonzero(log.has_next)
+    alone = log.select(inner[::2])  # no two of a session follow one another
+    for key, logged in log.observation(inner[::2] + 1).items():
+        np.testing.assert_array_equal(alone.next_observation()[key], logged)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"action": lambda log: log.action.astype(np.int64) << 40},
+            r"action\[0, 0\]: expected in \[-2147483648",
+        ),
+        ({"reward": lambda log: np.array(["a"] * len(log))}, "reward: expected float32, got an array of <U1"),
+        ({"step": lambda log: log.step + 0.5}, "step: expected int32, got an array of float64"),
+        ({"hours": lambda log: np.array(["a"] * len(log))}, "hours: expected numbers in 1 or 2 axes"),
+    ],
+    ids=["range", "text", "fraction", "extra"],
+)
+def test_values_that_a_column_cannot_hold_are_named(change, message):
+    log = synthetic_log()
+    with pytest.raises(ValueError, match=message):
+        log.with_columns(**{name: value(log) for name, value in change.items()})
+
+
+def test_no_flipped_bit_goes_unnoticed(tmp_path):
+    """Whatever byte is changed: either the file is refused by name, or the log is what was saved."""
+    log, path = synthetic_log(num_users=4), tmp_path / "log.parquet"
+    log.save(path)
+    content = path.read_bytes()
+    generator, refused, unnamed = np.random.default_rng(0), 0, 0
+    for place in generator.integers(len(content), size=400).tolist():
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(changed)
+        try:
+            loaded = EventLog.load(path)
+        except ValueError as error:
+            refused += "log.parquet" in str(error)
+            unnamed += "log.parquet" not in str(error)
+            continue
+        for name, column in log.columns.items():
+            np.testing.assert_array_equal(loaded.columns[name], column, err_msg=f"{name} after byte {place}")
+        assert (loaded.policy, loaded.provenance) == (log.policy, log.provenance)
+    assert refused > 100
+    assert unnamed == 0
+
+
+def test_files_of_the_first_schema_are_read(tmp_path):
+    log, path = synthetic_log(), tmp_path / "log.parquet"
+    log.save(path)
+    header = {"schema_version": 1, "policy": "old", "provenance": {}}
+    table = pq.read_table(path).replace_schema_metadata({METADATA_KEY: json.dumps(header)})
+    pq.write_table(table, path)
+    loaded = EventLog.load(path)
+    assert loaded.policy == "old"
+    np.testing.assert_array_equal(loaded.history_items, log.history_items)
