@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from agents.choices import Choices, Dates, best_action, choices_in, saved_dates
-from agents.sampling import IntArray, as_action
+from agents.sampling import FloatArray, IntArray, as_action
 from agents.spec import Observation
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision, World, WorldConfig
@@ -58,6 +58,13 @@ class RandomPolicy:
         )
         log_propensity = -np.log(np.arange(self.num_items, self.num_items - self.slate_size, -1)).sum()
         return Decision(as_action(slate), np.full(batch, np.exp(log_propensity)))
+
+    def item_prob(self, observation: Observation) -> FloatArray:
+        """[B, n] float64: 1/m of every choice on offer at position 0, in plain worlds 1/N of every item."""
+        choices = choices_in(observation, self.num_items, self.dates, self.slate_size)
+        if choices is None:
+            return np.full((len(observation["segment"]), self.num_items), 1 / self.num_items)
+        return choices.available[choices.row] / np.maximum(choices.count, 1)[:, None]
 
     def save(self, folder: str | Path) -> None:
         """Write the policy to a folder."""
