@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.choices import check_agents_package
+from benchmarks.ope_command import ope
 from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
 from benchmarks.terminal import plain_errors, standard_output
 from benchmarks.workers import default_jobs
@@ -303,6 +304,9 @@ def facts(
             json_path=json,
             console=standard_output(),
         )
+
+
+app.command()(ope)
 
 
 def main() -> None:

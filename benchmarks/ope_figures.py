@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, PercentFormatter
 
 from benchmarks.labels import label_right
 from benchmarks.style import LOOKS, SPARE, Look, figure
@@ -128,6 +128,8 @@ def _study_world(rows: Sequence[Mapping[str, Any]], scenario: str, name: str, fo
         left.set_xticks(sizes)
         left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         left.xaxis.set_minor_locator(NullLocator())
+        left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         left.yaxis.set_minor_formatter(NullFormatter())
         left.set_xlabel("decisions in the log")
         left.set_ylabel("root mean squared error")

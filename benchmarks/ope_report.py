@@ -17,6 +17,7 @@ from benchmarks.provenance import provenance
 from benchmarks.tasks import TaskFolder
 
 NO_SUPPORT = "no support"
+Key = tuple[str, str, int, str]
 COVERAGE = (0.90, 0.98)
 """What 95% intervals should hold of 500 truths."""
 ERRORS = 3.0
@@ -25,7 +26,8 @@ ORDERS = {
     "decisions": (("dr", "ips"), ("mrdr", "ips"), ("mips", "ips")),
     "slates": (("independent_ips", "reward_interaction_ips"), ("reward_interaction_ips", "slate_ips")),
 }
-"""Kind of world -> (the narrower estimator, the wider one), as theory has it."""
+"""Kind of world -> (the narrower estimator, the wider one): the order of textbooks. Theory gives the order of
+slate estimators where their assumptions hold, and that of DR and IPS for a model that is good enough."""
 
 
 def study_summary(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def study_summary(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) 
     unbiased (whether theory says so).
     """
     rows: list[dict[str, Any]] = []
+    values: dict[Key, list[float | None]] = {}
     for world in worlds:
         results = [folder.result(f"{world.slug}-logs-{part}")["policies"] for part in range(parts)]
         for policy in world.targets:
@@ -60,6 +63,7 @@ def study_summary(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) 
                     row = study_row(columns, truth["value"], truth["standard_error"])
                     unbiased = estimator in world.unbiased
                     about = {"estimator": estimator, "sessions": int(size), "unbiased": unbiased}
+                    values[world.name, policy, int(size), estimator] = columns["value"]
                     rows.append(shared | about | row | {"support": support})
     summary = {
         "command": "ope --study",
@@ -67,7 +71,7 @@ def study_summary(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) 
         "provenance": provenance(),
         "rows": rows,
     }
-    return summary | {"checks": checks_of(rows)}
+    return summary | {"checks": [*checks_of(rows), *orders_of(rows, values)]}
 
 
 def _joined(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
@@ -130,21 +134,51 @@ def checks_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             [(1 - row["warned"], row["warned"] == 1, row) for row in short],
         ),
     ]
-    known = {(row["scenario"], row["policy"], row["sessions"], row["estimator"]): row for row in rows}
-    for kind, orders in ORDERS.items():
-        for narrow, wide in orders:
-            pairs = [
-                (row["sd"] / known[(*key[:3], wide)]["sd"], row)
-                for key, row in known.items()
-                if row["kind"] == kind
-                and key[3] == narrow
-                and row["support"] == 1
-                and known[(*key[:3], wide)]["sd"]
-            ]
-            found.append(
-                _check(f"{narrow} no wider than {wide}", [(size, size <= 1.02, row) for size, row in pairs])
-            )
     return found
+
+
+def orders_of(
+    rows: Sequence[Mapping[str, Any]], values: Mapping[Key, list[float | None]]
+) -> list[dict[str, Any]]:
+    """Whether the estimates that should spread less do so, where support holds; as `checks_of`.
+
+    An order fails where the test of equal variances, paired by log, rejects it by more than 3 standard
+    errors.
+
+    Args:
+        rows: of the study.
+        values: (scenario, policy, sessions, estimator) -> the estimate of each log.
+    """
+    found = []
+    for kind, orders in ORDERS.items():
+        mine = [row for row in rows if row["kind"] == kind and row["support"] == 1]
+        for narrow, wide in orders:
+            cases = []
+            for row in mine:
+                key = row["scenario"], row["policy"], row["sessions"]
+                if row["estimator"] == narrow:
+                    excess = variance_excess(values[(*key, narrow)], values[(*key, wide)])
+                    cases.append((excess, excess <= ERRORS, row))
+            found.append(_check(f"{narrow} no wider than {wide}", cases))
+    return found
+
+
+def variance_excess(one: Sequence[float | None], other: Sequence[float | None]) -> float:
+    """By how many standard errors `one` spreads more than `other`, paired; negative where it spreads less.
+
+    The correlation r of sum and difference is 0 when variances are equal; r sqrt((n - 2) / (1 - r^2)).
+
+    Source: Morgan (1939), Pitman (1939).
+    """
+    pairs = np.array([pair for pair in zip(one, other, strict=True) if None not in pair], dtype=np.float64)
+    if len(pairs) < 3:
+        return 0.0
+    x, y = pairs.T
+    total, difference = x + y, x - y
+    if np.ptp(total) == 0 or np.ptp(difference) == 0:
+        return 0.0
+    r = float(np.corrcoef(total, difference)[0, 1])
+    return r * math.sqrt((len(pairs) - 2) / max(1 - r * r, 1e-300))
 
 
 def _check(name: str, cases: list[tuple[float, bool, Mapping[str, Any]]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ that has neither must act without chance, and say so by a propensity of 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,7 @@ def policy_on_log(
     *,
     logging_policy: Policy | None = None,
     group: NDArray[np.int64] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> PolicyOnLog:
     """Ask a policy for the probability of everything that was logged.
 
@@ -79,6 +80,7 @@ def policy_on_log(
         logging_policy: the one that made the log, to know missing support exactly; its propensities are
             compared with the logged ones.
         group: [N] int in [0, G), to also get the probability of groups of items.
+        progress: called as progress(rows so far, n).
 
     Raises:
         ValueError: the policy reads the hidden state, or chooses by chance and does not state how; or the
@@ -114,6 +116,8 @@ def policy_on_log(
             _check_same(log.propensity[rows], chosen.prod(axis=1), rows.start)
             unsupported[rows] = np.minimum(np.where(found == 0, prob, 0.0).sum(axis=1), 1.0)
             support_known &= K == 1 or bool((found > 0).all())
+        if progress is not None:
+            progress(rows.stop, n)
     return PolicyOnLog(
         prefix,
         item if has_item else None,
