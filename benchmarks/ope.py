@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from benchmarks.choices import check_file
 from benchmarks.errors import UsageError
 from benchmarks.ope_figures import draw_estimates
 from benchmarks.ope_policies import find_policy
+from benchmarks.ope_table import estimate_table
 from benchmarks.provenance import provenance
 from benchmarks.tasks import check_writable, write_json
 from recsim_env import World, WorldConfig, ope, rollout
@@ -86,7 +84,8 @@ def evaluate_log(asked: Asked, out: Path, json_path: Path | None, console: Conso
     if names and not estimates:
         raise UsageError(f"--estimators: {', '.join(names)} cannot be had from this log; {' '.join(notes)}")
     if target.never_shown is not None and target.never_shown > 0:
-        notes.insert(0, f"{target.never_shown:.1%} of the policy's probability is on items that this log never shows.")
+        share = f"{target.never_shown:.1%} of the policy's probability"
+        notes.insert(0, f"{share} is on items that this log never shows.")
     rows = [_row(question, one, log, asked, truth) for question, one in estimates]
     summary = {
         "command": "ope",
@@ -249,52 +248,6 @@ def _row(
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def estimate_table(summary: Mapping[str, Any]) -> RenderableType:
-    """The estimates with their weights, and below them what they warn of."""
-    log, rows = summary["log"], summary["rows"]
-    title = f"{summary['policy']}, from {log['rows']:,} decisions of {log['users']:,} users by {log['policy']}"
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
-    table.add_column("of a", no_wrap=True)
-    table.add_column("estimator", no_wrap=True)
-    for heading in ("value", "95% interval", "effective", "largest weight", "top 1%", "warnings"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    warnings = list(dict.fromkeys(warning for row in rows for warning in row["warnings"]))
-    before = None
-    for row in rows:
-        if before not in (None, row["question"]):
-            table.add_section()
-        marks = ",".join(str(warnings.index(warning) + 1) for warning in row["warnings"])
-        table.add_row(
-            "" if before == row["question"] else row["question"],
-            row["estimator"],
-            _number(row["value"], ".4g"),
-            "-" if row["low"] is None else f"[{row['low']:.4g}, {row['high']:.4g}]",
-            _number(row["effective_share"], ".1%"),
-            _number(row["largest_weight"], ".3g"),
-            _number(row["top_weight_share"], ".1%"),
-            marks,
-        )
-        before = row["question"]
-    logged = "; ".join(
-        f"{question} as logged: {next(row['logged'] for row in rows if row['question'] == question):.4g}"
-        for question in dict.fromkeys(row["question"] for row in rows)
-    )
-    lines = [f"{logged}. Effective: sample size, of the log's sessions or rows."]
-    served = summary["served"]
-    if served is not None:
-        lines.append(
-            f"Served to {served['users']:,} users of the same world: {served['value']:.4g} a session "
-            f"(standard error {served['standard_error']:.2g})."
-        )
-    parts: list[RenderableType] = [table, Text("\n".join([*lines, *summary["notes"]]), style="dim")]
-    parts += [Text(f"! {place}: {warning}") for place, warning in enumerate(warnings, 1)]
-    return Group(*parts)
-
-
-def _number(value: float | None, pattern: str) -> str:
-    return "-" if value is None else format(value, pattern)
 
 
 @contextmanager

@@ -13,7 +13,11 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from benchmarks.labels import label_right
 from benchmarks.style import LOOKS, SPARE, Look, figure
 
-PALETTE = [*(LOOKS[name] for name in ("dqn", "sqn", "ips")), *SPARE, *(LOOKS[n] for n in ("popular", "random"))]
+PALETTE = [
+    *(LOOKS[name] for name in ("dqn", "sqn", "ips")),
+    *SPARE,
+    *(LOOKS[n] for n in ("popular", "random")),
+]
 EXAMPLE = "far"
 """The target policy whose error is drawn against log size."""
 
@@ -119,7 +123,9 @@ def _study_world(rows: Sequence[Mapping[str, Any]], scenario: str, name: str, fo
             by_size = [row for row in mine if row["policy"] == example]
             left.plot([row["rows"] for row in by_size], [row["rmse"] for row in by_size], **style)
             by_distance = [row for row in mine if row["sessions"] == longest]
-            right.plot([row["distance"] for row in by_distance], [row["rmse"] for row in by_distance], **style)
+            right.plot(
+                [row["distance"] for row in by_distance], [row["rmse"] for row in by_distance], **style
+            )
             if by_distance:
                 labels.append((by_distance[-1]["rmse"], estimator, look.colour))
         left.set_xscale("log")
@@ -134,7 +140,9 @@ def _study_world(rows: Sequence[Mapping[str, Any]], scenario: str, name: str, fo
         left.set_xlabel("decisions in the log")
         left.set_ylabel("root mean squared error")
         left.set_title(f"{scenario} · policy at distance {of_policy['distance']:.2f}")
-        right.set_xlabel("distance of the target policy from the logging policy\n(total variation, a decision)")
+        right.set_xlabel(
+            "distance of the target policy from the logging policy\n(total variation, a decision)"
+        )
         right.set_title(f"logs of {sizes[-1]:,} decisions")
         right.set_xlim(left=0)
         _label_log(right, labels)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import UsageError
 from recsim_env.checked import nearest
@@ -36,13 +37,15 @@ def find_policy(option: str, spec: str, world: World) -> Policy:
     name, _, rest = spec.partition(":")
     if rest and name != "logging":
         raise UsageError(f"{option}: {name!r} has no settings, got {rest!r}")
-    policy: Policy
-    if name == "random":
-        return RandomPolicy(len(catalog.topic), slate_size, catalog)
-    if name == "popular":
-        return Popular(catalog, slate_size)
-    if name == "logging":
-        return LoggingPolicy(catalog, slate_size, _config(option, rest))
+    policy: Any
+    if name in NAMES:
+        makers: dict[str, Callable[[], Any]] = {
+            "random": lambda: RandomPolicy(len(catalog.topic), slate_size, catalog),
+            "popular": lambda: Popular(catalog, slate_size),
+            "logging": lambda: LoggingPolicy(catalog, slate_size, _config(option, rest)),
+        }
+        policy = makers[name]()
+        return policy
     if not Path(spec).is_dir():
         raise UsageError(
             f"{option}: no folder of a saved agent, and no name: {spec!r}; {nearest(name, NAMES)}"

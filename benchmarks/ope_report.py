@@ -230,8 +230,8 @@ def study_table(summary: Mapping[str, Any]) -> RenderableType:
     ]
     logs = rows[0]["logs"]
     note = (
-        f"{logs} disjoint logs of each size. Bias and coverage are claimed of the estimators that theory calls "
-        "unbiased, where support holds, over all sizes:"
+        f"{logs} disjoint logs of each size. Bias and coverage are claimed of the estimators that "
+        "theory calls unbiased, where support holds, over all sizes:"
     )
     return Group(table, Text(note, style="dim"), Text("\n".join(lines)))
 

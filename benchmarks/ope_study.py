@@ -1,4 +1,4 @@
-"""`recsim-env ope --study`: estimates from many logs against the truth, by log size and distance of policies."""
+"""`recsim-env ope --study`: estimates from many logs against the truth, by log size and policies' distance."""
 
 from __future__ import annotations
 
@@ -147,13 +147,14 @@ def collect_users(
         max_steps=world.max_steps,
         batch_size=BATCH,
     )
-    return EventLog(**sorted_columns(batches), policy=policy.name)
+    columns: dict[str, Any] = {**sorted_columns(batches)}
+    return EventLog(**columns, policy=policy.name)
 
 
 def estimates_of_logs(
     world: str, part: int, num_logs: int, largest: int, seed: int, report: Report
 ) -> dict[str, Any]:
-    """One long log, cut by user into `num_logs` logs; of each, every size by every estimator, for each target.
+    """One long log, cut by user into `num_logs`; of each, every size by every estimator, for each target.
 
     Returns:
         {"policies": policy -> {"distance", "unsupported", "estimates": estimator -> sessions -> columns}};
@@ -170,7 +171,7 @@ def estimates_of_logs(
     num_items = simulator.config.catalog.num_items
     on_logging = ope.policy_on_log(log, logging, num_items, group=groups.of_item)
     probe = log.first_users(min(PROBED_DECISIONS, len(log)))
-    starts = np.searchsorted(log.user_id, users[:: per_log])
+    starts = np.searchsorted(log.user_id, users[::per_log])
     found: dict[str, Any] = {}
     for place, (name, settings) in enumerate(chosen.targets.items()):
         policy = policy_of(settings, simulator)

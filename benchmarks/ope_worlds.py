@@ -1,4 +1,4 @@
-"""The worlds of `recsim-env ope --study`: short sessions, a logging policy, and targets ever further from it."""
+"""The worlds of `recsim-env ope --study`: short sessions, a logging policy, targets ever further from it."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def _slates(model: str, unbiased: tuple[str, ...]) -> StudyWorld:
         "StorefrontSlate-v0",
         1,
         LOGGING,
-        _graded(epsilon=0.05, popularity_weight=1.1),
-        (500, 2_000, 8_000),
+        _graded(epsilon=0.1, popularity_weight=0.9),
+        (1_000, 2_000, 8_000),
         {**ITEMS_OF_SLATES, "choice": {"model": model}},
         unbiased,
     )
@@ -113,8 +113,8 @@ STUDY = (
         "Storefront-v0",
         5,
         LOGGING,
-        _graded(epsilon=0.1, topic_weight=4.5),
-        (250, 1_000, 4_000),
+        _graded(epsilon=0.1, topic_weight=2.4),
+        (500, 1_000, 4_000),
         unbiased=OF_SESSIONS,
     ),
     StudyWorld(

@@ -20,6 +20,7 @@ from recsim_env.config import RewardConfig
 from recsim_env.event_log import EventLog
 from recsim_env.ope.checks import offending
 from recsim_env.ope.decisions import LoggedDecisions
+from recsim_env.ope.drawn_slates import drawn_conditionals, drawn_marginals
 from recsim_env.ope.sessions import LoggedSessions
 from recsim_env.ope.slates import LoggedSlates, SlatePropensity
 from recsim_env.policy import Observation, Policy
@@ -30,9 +31,6 @@ CHUNK = 2**18
 PROBED_ROWS = 16
 LOGGED_TOLERANCE = 1e-6
 """By how much, relatively, a logged propensity may differ from what its logging policy states."""
-LEAST_LEFT = 1e-9
-FEW_ITEMS = 64
-"""Up to so many items all pairs of them are summed over for what stands at position 2."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +142,7 @@ class _Asked:
     def about(
         self, observation: Observation, slate: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
-        """Probability [b, N] of each item at position 0; [b, K] of the logged ones, given those above and
-        marginally.
-        """
+        """[b, N]: each item at position 0; [b, K]: the logged ones given those above; [b, K]: marginally."""
         if self.certain:
             return self._certain(observation, slate)
         asked: Any = self.policy
@@ -161,8 +157,8 @@ class _Asked:
             of_logged = np.take_along_axis(prob, slate, axis=1)
             return prob, of_logged, of_logged
         if hasattr(asked, "item_propensity"):
-            return prob, asked.item_propensity(observation, slate), _drawn_marginals(prob, slate)
-        return prob, _drawn_conditionals(prob, slate), _drawn_marginals(prob, slate)
+            return prob, asked.item_propensity(observation, slate), drawn_marginals(prob, slate)
+        return prob, drawn_conditionals(prob, slate), drawn_marginals(prob, slate)
 
     def _certain(
         self, observation: Observation, slate: NDArray[np.int64]
@@ -187,54 +183,13 @@ def _as_chosen(slate: NDArray[np.int64], observation: Observation) -> NDArray[np
     return match.argmax(axis=2)
 
 
-def _drawn_conditionals(prob: NDArray[np.float64], slate: NDArray[np.int64]) -> NDArray[np.float64]:
-    """[b, K]: p(a_k) / (1 - sum_{j<k} p(a_j)), what is left added up from the last one backwards.
-
-    Source: Plackett (1975), "The analysis of permutations".
-    """
-    shown = np.take_along_axis(prob, slate, axis=1)
-    rest = prob.copy()
-    np.put_along_axis(rest, slate, 0.0, axis=1)
-    left = rest.sum(axis=1, keepdims=True) + np.cumsum(shown[:, ::-1], axis=1)[:, ::-1]
-    return np.divide(shown, left, out=np.zeros_like(shown), where=left > 0)
-
-
-def _drawn_marginals(prob: NDArray[np.float64], slate: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """[b, K]: the probability of each item at its position, whatever is above it, for K <= 3; else None.
-
-    Position 1: p(a) sum_{b != a} p(b) / (1 - p(b)); position 2: p(a) times the sum over ordered pairs (b, c)
-    without a of p(b) p(c) / ((1 - p(b)) (1 - p(b) - p(c))).
-
-    Source: ours, by summing Plackett (1975) over what is above.
-    """
-    K = slate.shape[1]
-    if K > 3 or (K > 2 and prob.shape[1] > FEW_ITEMS) or prob.max() > 1 - LEAST_LEFT:
-        return None
-    shown = np.take_along_axis(prob, slate, axis=1)
-    first = prob / (1 - prob)
-    columns = [shown[:, 0]]
-    if K > 1:
-        own = np.take_along_axis(first, slate[:, 1:2], axis=1)[:, 0]
-        columns.append(shown[:, 1] * (first.sum(axis=1) - own))
-    if K > 2:
-        left = 1 - prob[:, :, None] - prob[:, None, :]
-        np.einsum("bii->bi", left)[:] = np.inf
-        if left.min() < LEAST_LEFT:
-            return None
-        pair = first[:, :, None] * prob[:, None, :] / left
-        ends = pair.sum(axis=1) + pair.sum(axis=2)
-        own = np.take_along_axis(ends, slate[:, 2:3], axis=1)[:, 0]
-        columns.append(shown[:, 2] * (pair.sum(axis=(1, 2)) - own))
-    return np.stack(columns, axis=1)
-
-
 def _check_same(logged: NDArray[np.float64], stated: NDArray[np.float64], start: int) -> None:
     wrong = np.abs(logged - stated) > LOGGED_TOLERANCE * stated
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"logging_policy: states the propensity {stated[row]:.6g} of what was logged in row {start + row}, "
-            f"the log says {logged[row]:.6g}: another policy made the log"
+            f"logging_policy: states the propensity {stated[row]:.6g} of what was logged in row "
+            f"{start + row}, the log says {logged[row]:.6g}: another policy made the log"
         )
 
 
@@ -290,7 +245,7 @@ def slates_from_log(
 
 
 def position_reward(log: EventLog, weights: RewardConfig) -> NDArray[np.float64]:
-    """[n, K] float64: what each position earned; rows sum to the log's reward where the weights are its own."""
+    """[n, K] float64: what each position earned; rows sum to the log's reward if the weights are its own."""
     events = log.events
     bought = weights.purchase * log.price.astype(np.float64) ** weights.price_exponent
     return (

@@ -90,7 +90,9 @@ def log_features(log: EventLog, target: PolicyOnLog, groups: Groups, num_stages:
     return Features(logged.reshape(n, -1), mean.reshape(n, -1))
 
 
-def predicted_rewards(decisions: LoggedDecisions, features: Features, ridge: float = RIDGE) -> PredictedRewards:
+def predicted_rewards(
+    decisions: LoggedDecisions, features: Features, ridge: float = RIDGE
+) -> PredictedRewards:
     """Rewards by least squares; each half of the units is predicted by a model of the other half."""
     fold = (np.arange(len(decisions)) if decisions.units.code is None else decisions.units.code) % 2
     logged, target = np.empty(len(decisions)), np.empty(len(decisions))
