@@ -1,4 +1,4 @@
-"""`recsim-env ope --study`: estimates from many logs against the truth, by log size and policies' distance."""
+"""`recsim-env ope --study`: estimates from many logs against the truth, by log size and policy distance."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Open Bandit Dataset: the uniform policy's value from the log of another one agrees with its own log.
 
-The data are not part of the repository. Set OPEN_BANDIT_DATA to the folder that holds `random/` and `bts/`;
-without it, ../shared/data/obd beside the checkout is tried.
+The data are not part of the repository. RECSIM_ENV_DATA may name a folder that has `obd`, with `random/` and
+`bts/` in it; without it, ../shared/data beside the checkout is tried.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import pytest
 from recsim_env import ope
 
 ROOT = Path(__file__).parents[2]
-PLACES = [os.environ.get("OPEN_BANDIT_DATA"), ROOT.parent / "shared" / "data" / "obd"]
-DATA = next((Path(place) for place in PLACES if place and Path(place).is_dir()), None)
+DATA = Path(os.environ.get("RECSIM_ENV_DATA", ROOT.parent / "shared" / "data")) / "obd"
 pytestmark = pytest.mark.skipif(
-    DATA is None, reason="no Open Bandit Dataset: set OPEN_BANDIT_DATA to the folder with random/ and bts/"
+    not DATA.is_dir(), reason=f"no {DATA}; RECSIM_ENV_DATA may name a folder that has obd"
 )
 NUM_ITEMS = {"all": 80, "men": 34}
 
