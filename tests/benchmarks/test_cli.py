@@ -23,7 +23,16 @@ def test_python_m_benchmarks_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for command in ("compare", "learning-curve", "headroom", "throughput", "facts", "scenarios", "watch"):
+    for command in (
+        "compare",
+        "learning-curve",
+        "headroom",
+        "throughput",
+        "facts",
+        "scenarios",
+        "watch",
+        "ope",
+    ):
         assert command in done.stdout
 
 
@@ -56,6 +65,24 @@ def test_python_m_benchmarks_is_the_command():
         ("facts", ("--policy", "--users", "--seed", "--popularity-clicks", "--data", "--json")),
         ("scenarios", ("--json",)),
         ("watch", ("SCENARIO", "--agent", "--user", "--seed", "--steps", "--out", "--json")),
+        (
+            "ope",
+            (
+                "LOG",
+                "--policy",
+                "--logging",
+                "--estimators",
+                "--discount",
+                "--served",
+                "--study",
+                "--quick",
+                "--full",
+                "--out",
+                "--jobs",
+                "--json",
+                "--overwrite",
+            ),
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "options",
 )
