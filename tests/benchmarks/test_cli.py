@@ -23,16 +23,8 @@ def test_python_m_benchmarks_is_the_command():
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for command in (
-        "compare",
-        "learning-curve",
-        "headroom",
-        "throughput",
-        "facts",
-        "scenarios",
-        "watch",
-        "ope",
-    ):
+    commands = ("compare", "learning-curve", "headroom", "throughput", "facts", "scenarios", "watch", "ope")
+    for command in commands:
         assert command in done.stdout
 
 
