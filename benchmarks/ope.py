@@ -182,7 +182,7 @@ def estimate(
     try:
         session_estimates = [
             *ope.evaluate(sessions, ope.predicted_values(sessions, x)),
-            ope.fqe(sessions, x.logged, x.target, ridge=1.0),
+            ope.fqe(sessions, x.logged, x.target, ridge=ope.RIDGE),
         ]
     except ValueError as error:
         notes.append(f"No model of values: {error}.")
@@ -191,7 +191,7 @@ def estimate(
     folds = min(2, decisions.units.num_units)
     decision_estimates = [
         *ope.evaluate(decisions, ope.predicted_rewards(decisions, x)),
-        ope.mrdr(decisions, x.logged, x.target, folds=folds, ridge=1.0),
+        ope.mrdr(decisions, x.logged, x.target, folds=folds, ridge=ope.RIDGE),
     ]
     found = _wanted(SESSION, session_estimates, names) + _wanted(DECISION, decision_estimates, names)
     return found, target, notes

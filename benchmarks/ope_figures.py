@@ -134,12 +134,12 @@ def _study_world(rows: Sequence[Mapping[str, Any]], scenario: str, name: str, fo
         left.set_xticks(sizes)
         left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         left.xaxis.set_minor_locator(NullLocator())
-        left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         left.yaxis.set_minor_formatter(NullFormatter())
-        left.set_xlabel("decisions in the log")
+        left.set_xlabel(f"decisions in the log\n(policy at distance {of_policy['distance']:.2f})")
         left.set_ylabel("root mean squared error")
-        left.set_title(f"{scenario} · policy at distance {of_policy['distance']:.2f}")
+        left.set_title(scenario)
         right.set_xlabel(
             "distance of the target policy from the logging policy\n(total variation, a decision)"
         )

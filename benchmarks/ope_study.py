@@ -249,12 +249,12 @@ class _Data:
         if self.world.kind == "decisions":
             decisions = ope.LoggedDecisions(self.log.reward[rows], logged, target)
             yield from ope.evaluate(decisions, ope.predicted_rewards(decisions, x))
-            yield ope.mrdr(decisions, x.logged, x.target, ridge=1.0)
+            yield ope.mrdr(decisions, x.logged, x.target, ridge=ope.RIDGE)
             yield ope.mips(decisions, self.of_group[0][rows], self.of_group[1][rows])
             return
         sessions = ope.LoggedSessions(self.session[rows], self.log.reward[rows], logged, target)
         yield from ope.evaluate(sessions, ope.predicted_values(sessions, x))
-        yield ope.fqe(sessions, x.logged, x.target, ridge=1.0)
+        yield ope.fqe(sessions, x.logged, x.target, ridge=ope.RIDGE)
 
     def _slates(self, rows: slice) -> ope.LoggedSlates:
         logging, target = self.logging, self.target

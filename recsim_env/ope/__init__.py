@@ -20,7 +20,14 @@ from recsim_env.ope.from_log import (
     slates_from_log,
 )
 from recsim_env.ope.intervals import BernsteinInterval, BootstrapInterval, Interval, NormalInterval
-from recsim_env.ope.log_features import Features, Groups, log_features, predicted_rewards, predicted_values
+from recsim_env.ope.log_features import (
+    RIDGE,
+    Features,
+    Groups,
+    log_features,
+    predicted_rewards,
+    predicted_values,
+)
 from recsim_env.ope.marginal import marginal_is, state_ratio, tabular_marginal_is
 from recsim_env.ope.reward_model import fit_linear, mrdr, mrdr_weight
 from recsim_env.ope.sessions import LoggedSessions, PredictedValues
@@ -36,6 +43,7 @@ from recsim_env.ope.slates import (
 from recsim_env.ope.trajectories import per_decision_is, sequential_dr, trajectory_is
 
 __all__ = [
+    "RIDGE",
     "BernsteinInterval",
     "BootstrapInterval",
     "Estimate",

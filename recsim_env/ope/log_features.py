@@ -16,7 +16,8 @@ from recsim_env.ope.sessions import LoggedSessions, PredictedValues
 
 FEW_ITEMS = 20
 """Up to so many items each is a group of its own; beyond, a topic is."""
-RIDGE = 1.0
+RIDGE = 0.1
+"""Far below the rows that a column has, so that it does not pull; above 0 for columns that have none."""
 
 
 @dataclass(frozen=True, eq=False)
