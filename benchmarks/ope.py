@@ -22,6 +22,7 @@ from benchmarks.provenance import provenance
 from benchmarks.tasks import check_writable, write_json
 from recsim_env import World, WorldConfig, ope, rollout
 from recsim_env.event_log import EventLog
+from recsim_env.ope.log_features import RIDGE
 
 if TYPE_CHECKING:
     from recsim_env import Policy
@@ -182,7 +183,7 @@ def estimate(
     try:
         session_estimates = [
             *ope.evaluate(sessions, ope.predicted_values(sessions, x)),
-            ope.fqe(sessions, x.logged, x.target, ridge=ope.RIDGE),
+            ope.fqe(sessions, x.logged, x.target, ridge=RIDGE),
         ]
     except ValueError as error:
         notes.append(f"No model of values: {error}.")
@@ -191,7 +192,7 @@ def estimate(
     folds = min(2, decisions.units.num_units)
     decision_estimates = [
         *ope.evaluate(decisions, ope.predicted_rewards(decisions, x)),
-        ope.mrdr(decisions, x.logged, x.target, folds=folds, ridge=ope.RIDGE),
+        ope.mrdr(decisions, x.logged, x.target, folds=folds, ridge=RIDGE),
     ]
     found = _wanted(SESSION, session_estimates, names) + _wanted(DECISION, decision_estimates, names)
     return found, target, notes

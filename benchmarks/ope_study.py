@@ -20,6 +20,7 @@ from benchmarks.provenance import code_hash, hash_files, provenance
 from benchmarks.tasks import Report, Task, TaskFolder, write_json
 from recsim_env import World, ope, rollout
 from recsim_env.event_log import EventLog, sorted_columns
+from recsim_env.ope.log_features import RIDGE
 
 BATCH = 16_384
 """Users side by side."""
@@ -249,12 +250,12 @@ class _Data:
         if self.world.kind == "decisions":
             decisions = ope.LoggedDecisions(self.log.reward[rows], logged, target)
             yield from ope.evaluate(decisions, ope.predicted_rewards(decisions, x))
-            yield ope.mrdr(decisions, x.logged, x.target, ridge=ope.RIDGE)
+            yield ope.mrdr(decisions, x.logged, x.target, ridge=RIDGE)
             yield ope.mips(decisions, self.of_group[0][rows], self.of_group[1][rows])
             return
         sessions = ope.LoggedSessions(self.session[rows], self.log.reward[rows], logged, target)
         yield from ope.evaluate(sessions, ope.predicted_values(sessions, x))
-        yield ope.fqe(sessions, x.logged, x.target, ridge=ope.RIDGE)
+        yield ope.fqe(sessions, x.logged, x.target, ridge=RIDGE)
 
     def _slates(self, rows: slice) -> ope.LoggedSlates:
         logging, target = self.logging, self.target

@@ -21,7 +21,6 @@ from recsim_env.ope.from_log import (
 )
 from recsim_env.ope.intervals import BernsteinInterval, BootstrapInterval, Interval, NormalInterval
 from recsim_env.ope.log_features import (
-    RIDGE,
     Features,
     Groups,
     log_features,
@@ -43,7 +42,6 @@ from recsim_env.ope.slates import (
 from recsim_env.ope.trajectories import per_decision_is, sequential_dr, trajectory_is
 
 __all__ = [
-    "RIDGE",
     "BernsteinInterval",
     "BootstrapInterval",
     "Estimate",
