@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from recsim_env.config import RewardConfig
 from recsim_env.event_log import EventLog
-from recsim_env.ope.checks import offending
 from recsim_env.ope.decisions import LoggedDecisions
 from recsim_env.ope.drawn_slates import drawn_conditionals, drawn_marginals
 from recsim_env.ope.sessions import LoggedSessions
@@ -96,7 +95,7 @@ def policy_on_log(
     logging = None if logging_policy is None else _Asked(logging_policy, log, num_items)
     for rows in _chunks(n, num_items):
         observation = log.observation(rows)
-        slate = _as_chosen(log.action[rows].astype(np.int64), observation)
+        slate = _as_chosen(log.action[rows].astype(np.int64), observation, rows.start)
         prob, conditional, marginal = asked.about(observation, slate)
         prefix[rows] = np.cumprod(conditional, axis=1)
         if marginal is None:
@@ -174,12 +173,17 @@ class _Asked:
         return prob, same, same
 
 
-def _as_chosen(slate: NDArray[np.int64], observation: Observation) -> NDArray[np.int64]:
+def _as_chosen(slate: NDArray[np.int64], observation: Observation, start: int) -> NDArray[np.int64]:
     """Logged items as the policy's choices: themselves, or their numbers among the candidates."""
     if "candidates" not in observation:
         return slate
     match = observation["candidates"][:, None, :] == slate[:, :, None]
-    offending("action", ~match.any(axis=2), slate, "one of the row's candidates")
+    found = match.any(axis=2)
+    if not found.all():
+        row, slot = (int(axis[0]) for axis in np.nonzero(~found))
+        raise ValueError(
+            f"action[{start + row}, {slot}]: expected one of the row's candidates, got {slate[row, slot]}"
+        )
     return match.argmax(axis=2)
 
 

@@ -116,6 +116,34 @@ def test_groups_have_the_probability_of_their_items(log):
         np.testing.assert_allclose(found.group_prob[:, group], prob[:, topic == group].sum(axis=1))
 
 
+class TwoStageLog(EventLog):
+    """Every decision was among four candidates, the third of which was shown; the last one is sold out."""
+
+    def observation(self, rows=slice(None)):
+        shown = self.action[rows][:, :1].astype(np.int64)
+        others = (shown + np.arange(1, 3)) % N
+        candidates = np.hstack([others, shown, np.full_like(shown, N)])
+        return super().observation(rows) | {"candidates": candidates}
+
+
+def test_candidates_are_chosen_by_number(log):
+    columns = {name: getattr(log, name) for name in COLUMNS}
+    found = ope.policy_on_log(TwoStageLog(**columns, policy="p"), RandomPolicy(N), N)
+    np.testing.assert_allclose(found.propensity, 1 / 3)
+    assert found.never_shown is None
+
+
+def test_a_logged_item_must_be_a_candidate(log, monkeypatch):
+    columns = {name: getattr(log, name) for name in COLUMNS}
+    two_stage = TwoStageLog(**columns, policy="p")
+    two_stage.action = two_stage.action.copy()
+    seen = two_stage.observation()
+    monkeypatch.setattr(two_stage, "observation", lambda rows: {key: seen[key][rows] for key in seen})
+    two_stage.action[3] = (two_stage.action[3] + 3) % N
+    with pytest.raises(ValueError, match=r"action\[3, 0\]: expected one of the row's candidates"):
+        ope.policy_on_log(two_stage, RandomPolicy(N), N)
+
+
 def test_chunks_change_nothing(log, monkeypatch):
     policy, topic = LoggingPolicy(TINY.public_catalog, config=TARGET), TINY.public_catalog.topic
     whole = ope.policy_on_log(log, policy, N, group=topic)
