@@ -74,7 +74,7 @@ def ope(
 
     Prints values with 95% intervals, how evenly the importance weights are spread, and warnings where the
     log cannot tell; draws a figure. With --study: bias, error and coverage against true values, by log size
-    and by distance between the policies; --quick takes about a minute, --full about 40 on 2 cores.
+    and by distance between the policies; --quick takes two minutes, --full 20 to 40 on 2 cores.
     """
     with plain_errors():
         check_agents_package()
