@@ -60,7 +60,7 @@ class RandomPolicy:
         return Decision(as_action(slate), np.full(batch, np.exp(log_propensity)))
 
     def item_prob(self, observation: Observation) -> FloatArray:
-        """[B, n] float64: the same for every choice on offer, in plain worlds for every item."""
+        """[B, n] float64: 1/m of every choice on offer at position 0, in plain worlds 1/N of every item."""
         choices = choices_in(observation, self.num_items, self.dates, self.slate_size)
         if choices is None:
             return np.full((len(observation["segment"]), self.num_items), 1 / self.num_items)

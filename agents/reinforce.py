@@ -205,6 +205,14 @@ class Reinforce(OfflineAgent):
 
     def item_prob(self, observation: Observation) -> FloatArray:
         """[B, n] float64: probability of every choice, in plain worlds of every item, at position 0."""
+        score = self._scores(observation)
+        if self.config.acting == "greedy":
+            return (np.arange(score.shape[1]) == np.argmax(score, axis=1)[:, None]).astype(np.float64)
+        prob: FloatArray = torch.softmax(torch.from_numpy(score), dim=1).numpy()
+        return prob
+
+    def _scores(self, observation: Observation) -> FloatArray:
+        """[B, n] float64: logits of every choice; -inf of what is not on offer."""
         self.spec.check(observation)
         dates = self.item_tables()[0].dates
         choices = choices_in(observation, self.spec.num_items, dates, self.spec.slate_size)
@@ -212,16 +220,15 @@ class Reinforce(OfflineAgent):
             candidates = None if choices is None else choices.candidates
             logits, _ = self._policy()(to_tensors(observation), candidates)
         score: FloatArray = logits.double().numpy()
-        if choices is not None:
-            score = choices.score(score)
-        if self.config.acting == "greedy":
-            return (np.arange(score.shape[1]) == np.argmax(score, axis=1)[:, None]).astype(np.float64)
-        prob: FloatArray = torch.softmax(torch.from_numpy(score), dim=1).numpy()
-        return prob
+        return score if choices is None else choices.score(score)
 
     def item_propensity(self, observation: Observation, slate: IntArray) -> FloatArray:
         """[B, K] float64: probability of each choice of these slates given those above it."""
         if self.config.acting == "greedy":
-            return np.ones(slate.shape)
+            score, prob = self._scores(observation), np.empty(slate.shape)
+            for position in range(slate.shape[1]):
+                prob[:, position] = score.argmax(axis=1) == slate[:, position]
+                np.put_along_axis(score, slate[:, position : position + 1], -np.inf, axis=1)
+            return prob
         with np.errstate(divide="ignore"):
             return np.exp(offered_log_conditional(slate, np.log(self.item_prob(observation))))

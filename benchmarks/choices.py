@@ -11,6 +11,7 @@ from benchmarks.errors import UsageError
 from benchmarks.summary import REFERENCES
 
 if TYPE_CHECKING:
+    from recsim_env import Policy, World
     from recsim_env.config import WorldConfig
 
 NAMESPACE = "recsim_env"
@@ -109,3 +110,20 @@ def check_file(path: Path | None, option: str = "--json") -> None:
     if path.is_dir():
         raise UsageError(f"{option}: {path} is a folder; give the name of a file")
     check_writable(path.parent)
+
+
+def find_policy(option: str, spec: str, world: World) -> Policy:
+    """A policy that acts without the hidden state, by its specification (`agents.make_logging_policy`).
+
+    Raises:
+        UsageError: there is none of this name or folder, or it reads the hidden state.
+    """
+    from agents import make_logging_policy
+
+    try:
+        policy: Policy = make_logging_policy(spec, world).policy
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error
+    if getattr(policy, "needs_state", False):
+        raise UsageError(f"{option}: expected a policy that observations are enough for, got {spec!r}")
+    return policy

@@ -9,6 +9,7 @@ import typer
 
 from benchmarks.choices import check_agents_package
 from benchmarks.log_commands import simulate
+from benchmarks.ope_command import ope
 from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
 from benchmarks.terminal import plain_errors, standard_output
 from benchmarks.workers import default_jobs
@@ -309,6 +310,7 @@ def facts(
 
 
 app.command()(simulate)
+app.command()(ope)
 
 
 def main() -> None:

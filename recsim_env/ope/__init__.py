@@ -10,7 +10,23 @@ from recsim_env.ope.embeddings import embedding_propensity, mips, one_hot
 from recsim_env.ope.estimate import Estimate
 from recsim_env.ope.evaluation import evaluate, format_table
 from recsim_env.ope.fitted_q import FittedQ, fit_q, fqe, tabular_features
+from recsim_env.ope.from_log import (
+    PolicyOnLog,
+    decisions_from_log,
+    policy_on_log,
+    position_reward,
+    session_ids,
+    sessions_from_log,
+    slates_from_log,
+)
 from recsim_env.ope.intervals import BernsteinInterval, BootstrapInterval, Interval, NormalInterval
+from recsim_env.ope.log_features import (
+    Features,
+    Groups,
+    log_features,
+    predicted_rewards,
+    predicted_values,
+)
 from recsim_env.ope.marginal import marginal_is, state_ratio, tabular_marginal_is
 from recsim_env.ope.reward_model import fit_linear, mrdr, mrdr_weight
 from recsim_env.ope.sessions import LoggedSessions, PredictedValues
@@ -29,17 +45,21 @@ __all__ = [
     "BernsteinInterval",
     "BootstrapInterval",
     "Estimate",
+    "Features",
     "FittedQ",
+    "Groups",
     "Interval",
     "LoggedDecisions",
     "LoggedSessions",
     "LoggedSlates",
     "NormalInterval",
+    "PolicyOnLog",
     "PredictedRewards",
     "PredictedValues",
     "SlatePropensity",
     "cascade_dr",
     "clipped_ips",
+    "decisions_from_log",
     "dm",
     "dr",
     "dr_shrinkage",
@@ -51,15 +71,23 @@ __all__ = [
     "fqe",
     "independent_ips",
     "ips",
+    "log_features",
     "marginal_is",
     "mips",
     "mrdr",
     "mrdr_weight",
     "one_hot",
     "per_decision_is",
+    "policy_on_log",
+    "position_reward",
+    "predicted_rewards",
+    "predicted_values",
     "reward_interaction_ips",
     "sequential_dr",
+    "session_ids",
+    "sessions_from_log",
     "slate_ips",
+    "slates_from_log",
     "sndr",
     "snips",
     "state_ratio",

@@ -14,6 +14,7 @@ from recsim_env.ope.intervals import Interval, Terms
 TOP_SHARE = 0.01
 DOMINANT_SHARE = 0.5
 DOMINANT_WEIGHT = 0.1
+FEW_EFFECTIVE = 0.1
 FEW_UNITS = 30
 MEAN_WEIGHT_ERRORS = 4.0
 
@@ -160,7 +161,12 @@ def dominance_warnings(summary: WeightSummary, weight: NDArray[np.float64]) -> l
     if summary.top_weight_share is None or n < FEW_UNITS:
         return []
     heaviest = summary.largest_weight / float(weight.sum())
-    if summary.top_weight_share <= DOMINANT_SHARE and heaviest <= DOMINANT_WEIGHT:
+    effective = summary.effective_sample_size / n
+    if (
+        summary.top_weight_share <= DOMINANT_SHARE
+        and heaviest <= DOMINANT_WEIGHT
+        and effective >= FEW_EFFECTIVE
+    ):
         return []
     return [
         f"a few weights dominate: the top 1% hold {_percent(summary.top_weight_share)} of the total weight, "

@@ -209,6 +209,17 @@ def test_an_agent_of_a_plain_world_acts_on_candidates():
         assert first.max() >= 14, "in a plain world it names items"
 
 
+@pytest.mark.parametrize("sections", [{}, CANDIDATES], ids=["dated", "two-stage"])
+def test_the_random_policy_states_its_probabilities_on_what_is_on_offer(sections):
+    world = dated_world(1, **sections)
+    policy = RandomPolicy(len(world.items), 1, world.public_catalog)
+    observation = observation_of(world)
+    prob = policy.item_prob(observation)
+    np.testing.assert_allclose(prob.sum(axis=1), 1.0)
+    chance = policy.act(observation, np.random.default_rng(0)).propensity
+    np.testing.assert_allclose(prob.max(axis=1), chance)
+
+
 def test_items_without_dates_are_always_on_offer():
     world = small_world(1, run={"run_hours": 100.0})
     agent = learned("sqn", world)

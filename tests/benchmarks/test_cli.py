@@ -32,6 +32,7 @@ def test_python_m_benchmarks_is_the_command():
         "scenarios",
         "watch",
         "simulate",
+        "ope",
     ):
         assert command in done.stdout
 
@@ -79,6 +80,24 @@ def test_python_m_benchmarks_is_the_command():
             ),
         ),
         ("watch", ("SCENARIO", "--agent", "--user", "--seed", "--steps", "--out", "--json")),
+        (
+            "ope",
+            (
+                "LOG",
+                "--policy",
+                "--logging",
+                "--estimators",
+                "--discount",
+                "--served",
+                "--study",
+                "--quick",
+                "--full",
+                "--out",
+                "--jobs",
+                "--json",
+                "--overwrite",
+            ),
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "options",
 )
