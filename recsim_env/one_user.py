@@ -123,9 +123,9 @@ class OneUser:
         self.arrays = arrays._replace(segment=arrays.segment[0])
         named = zip(ObservationArrays._fields, pairwise(edges), widths, strict=True)
         parts_of = {name: slice(a, b) for name, (a, b), width in named if width}
-        self._segment_at = parts_of.pop("segment").start
-        self._before = {name: parts_of.pop(name) for name in ObservationArrays._fields[:4]}
-        self._behind = parts_of
+        self._slices = [parts_of.pop(name) for name in ObservationArrays._fields[:6]]
+        self._segment_at = self._slices.pop(4).start
+        self._extra = parts_of
 
     def kept(self) -> tuple[NDArray[Any], ...]:
         """Copies of what outlives a call: the state, the observation, the last outcome."""
@@ -148,12 +148,13 @@ class OneUser:
         self._reset(*self._reset_arguments)
         self.outcomes.fill(0)
         self.outcomes["user_id"], self.outcomes["visit"] = user, visit
-        self._offer()
+        if self._has_candidates:
+            self._offer()
 
     def check(self) -> bool:
         """Whether ``slates`` is valid; ``fault`` says where it is not."""
         self._check(*self._check_arguments)
-        return bool(self.fault[0] < 0)
+        return self.fault.item(0) < 0
 
     def items(self) -> NDArray[np.int64]:
         """The items of ``slates``, [1, K]; to be called before ``step``."""
@@ -168,19 +169,26 @@ class OneUser:
         self._step(*self._step_arguments)
         if self._return is not None and self.ended[0]:
             self._return(*self._return_arguments)
-        self._offer()
+        if self._has_candidates:
+            self._offer()
 
     def _offer(self) -> None:
-        if self._has_candidates:
-            self.world.offer(self._seed, self.state, self.arrays.candidates, self._scratch)
+        self.world.offer(self._seed, self.state, self.arrays.candidates, self._scratch)
 
     def observation(self) -> dict[str, Any]:
         """What a policy sees now, in fresh arrays."""
         block = self.block.copy()
-        seen: dict[str, Any] = {name: block[part] for name, part in self._before.items()}
-        seen["segment"] = block[self._segment_at]
-        for name, part in self._behind.items():
-            seen[name] = block[part]
+        items, events, slate, slate_events, step = self._slices
+        seen = {
+            "history_items": block[items],
+            "history_events": block[events],
+            "last_slate": block[slate],
+            "last_events": block[slate_events],
+            "segment": block[self._segment_at],
+            "session_step": block[step],
+        }
+        for name in self._extra:
+            seen[name] = block[self._extra[name]]
         if self._has_candidates:
             num_items = len(self.world.items)
             seen["candidates"] = np.where(seen["candidates"] < 0, num_items, seen["candidates"])
