@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from agents.choices import Choices, Dates, choices_in, saved_dates
-from agents.logging_policy import topic_share
+from agents.choices import Choices
 from agents.sampling import FloatArray, IntArray, as_action, top_k
-from agents.spec import Observation, catalog_fingerprint, check_catalog
-from agents.storage import load_agent, save_agent
+from agents.spec import Observation
+from agents.topic_utility import TopicUtilityPolicy, check_settings
 from recsim_env import Decision
 
 if TYPE_CHECKING:
-    from recsim_env.catalog import PublicCatalog
+    pass
 
 
 @dataclass(frozen=True)
@@ -37,14 +33,10 @@ class EpsilonGreedyConfig:
     topic_weight: float = 6.0
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not math.isfinite(value):
-                raise ValueError(f"{name}: expected a finite number, got {value}")
-        if not 0.0 <= self.epsilon <= 1.0:
-            raise ValueError(f"epsilon: expected in [0, 1], got {self.epsilon}")
+        check_settings(asdict(self))
 
 
-class EpsilonGreedy:
+class EpsilonGreedy(TopicUtilityPolicy):
     """Position by position: the best item that is not yet on the slate, or with probability epsilon any such.
 
     utility(a) = topic_weight * share of topic(a) in the visible history + popularity_weight * log base
@@ -62,34 +54,15 @@ class EpsilonGreedy:
         config: see EpsilonGreedyConfig.
     """
 
-    name: str = "epsilon-greedy"
-    needs_state: ClassVar[bool] = False
+    name = "epsilon-greedy"
+    config_class = EpsilonGreedyConfig
+    config: EpsilonGreedyConfig
 
-    def __init__(
-        self, catalog: PublicCatalog, slate_size: int = 1, config: EpsilonGreedyConfig | None = None
-    ) -> None:
-        log_popularity = np.log(np.asarray(catalog.base_popularity, dtype=np.float64))
-        topic, num_topics = np.array(catalog.topic, dtype=np.int64), int(catalog.num_topics)
-        chosen = config or EpsilonGreedyConfig()
-        self._set(log_popularity, topic, num_topics, slate_size, chosen, Dates.of(catalog))
-        self.fingerprint = catalog_fingerprint(catalog)
-
-    def _set(
-        self,
-        log_popularity: FloatArray,
-        topic: IntArray,
-        num_topics: int,
-        slate_size: int,
-        config: EpsilonGreedyConfig,
-        dates: Dates | None,
-    ) -> None:
-        if not 1 <= slate_size <= len(topic):
-            raise ValueError(f"slate_size: expected in [1, {len(topic)}], got {slate_size}")
-        self.config, self.slate_size, self.dates = config, slate_size, dates
-        self.log_popularity, self.topic, self.num_topics = log_popularity, topic, num_topics
+    def _prepare(self) -> None:
+        config, log_popularity, topic = self.config, self.log_popularity, self.topic
         # Within a topic the order never changes: the K best of each are all that a slate can need.
         ranking = np.lexsort((-log_popularity, -config.popularity_weight * log_popularity))
-        by_topic = [ranking[topic[ranking] == own][:slate_size] for own in range(num_topics)]
+        by_topic = [ranking[topic[ranking] == own][: self.slate_size] for own in range(self.num_topics)]
         leading = np.concatenate(by_topic).astype(np.int64)
         self._leading = leading[np.lexsort((leading, -log_popularity[leading]))]
 
@@ -97,14 +70,8 @@ class EpsilonGreedy:
         """[B, n] float64: utility of every choice, -inf for what is not on offer."""
         items = choices.items[choices.row]
         own = self.config.popularity_weight * self.log_popularity[items]
-        topical = np.take_along_axis(
-            topic_share(observation, self.topic, self.num_topics), self.topic[items], axis=1
-        )
+        topical = np.take_along_axis(self.topic_share(observation), self.topic[items], axis=1)
         return np.where(choices.available[choices.row], own + self.config.topic_weight * topical, -np.inf)
-
-    def choices(self, observation: Observation) -> Choices | None:
-        """What each user can be shown; None when that is every item, always."""
-        return choices_in(observation, len(self.topic), self.dates, self.slate_size)
 
     def best(self, observation: Observation) -> IntArray:
         """[B, K] int64: the K choices of highest utility, best first; in plain worlds items."""
@@ -112,7 +79,7 @@ class EpsilonGreedy:
         if choices is not None:
             return top_k(self._utility(observation, choices), self.slate_size)
         own = self.config.popularity_weight * self.log_popularity[self._leading]
-        share = topic_share(observation, self.topic, self.num_topics)
+        share = self.topic_share(observation)
         utility = self.config.topic_weight * share[:, self.topic[self._leading]] + own
         return self._leading[top_k(utility, self.slate_size)]
 
@@ -162,37 +129,6 @@ class EpsilonGreedy:
                 count > slot, stated, 1.0
             )  # nothing left on offer: filled without chance
         return prob
-
-    def check_catalog(self, public_catalog: PublicCatalog) -> None:
-        """Raise ValueError when `public_catalog` is not the one that the policy was made with."""
-        check_catalog(public_catalog, self.fingerprint)
-
-    def save(self, folder: str | Path) -> None:
-        """Write the policy to a folder."""
-        card = {
-            "config": asdict(self.config),
-            "slate_size": self.slate_size,
-            "num_topics": self.num_topics,
-            "catalog": self.fingerprint,
-        }
-        arrays = {
-            "log_popularity": torch.from_numpy(self.log_popularity),
-            "topic": torch.from_numpy(self.topic),
-            **saved_dates(self.dates),
-        }
-        save_agent(folder, "EpsilonGreedy", card, arrays)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read a policy that `save` wrote."""
-        card, arrays = load_agent(folder, "EpsilonGreedy")
-        policy = cls.__new__(cls)
-        config = EpsilonGreedyConfig(**card["config"])
-        log_popularity, topic = arrays["log_popularity"].numpy(), arrays["topic"].numpy()
-        dates = Dates.from_arrays(arrays)
-        policy._set(log_popularity, topic, card["num_topics"], card["slate_size"], config, dates)
-        policy.fingerprint = card["catalog"]
-        return policy
 
 
 def _nth_left(place: IntArray, shown: IntArray, choices: Choices | None) -> IntArray:

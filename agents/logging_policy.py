@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from agents.choices import Choices, Dates, choices_in, saved_dates
+from agents.choices import Choices
 from agents.controls import distinct_draws
 from agents.sampling import (
     FloatArray,
@@ -22,12 +19,12 @@ from agents.sampling import (
     plackett_luce_log_prob,
     sample_slate,
 )
-from agents.spec import Observation, catalog_fingerprint, check_catalog
-from agents.storage import load_agent, save_agent
+from agents.spec import Observation
+from agents.topic_utility import TopicUtilityPolicy, check_settings
 from recsim_env import Decision
 
 if TYPE_CHECKING:
-    from recsim_env.catalog import PublicCatalog
+    pass
 
 
 LARGEST_EXPONENT = 600.0
@@ -55,16 +52,12 @@ class LoggingConfig:
     topic_weight: float = 6.0
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not math.isfinite(value):
-                raise ValueError(f"{name}: expected a finite number, got {value}")
-        if not 0.0 <= self.epsilon <= 1.0:
-            raise ValueError(f"epsilon: expected in [0, 1], got {self.epsilon}")
+        check_settings(asdict(self))
         if self.temperature <= 0.0:
             raise ValueError(f"temperature: expected above 0, got {self.temperature}")
 
 
-class LoggingPolicy:
+class LoggingPolicy(TopicUtilityPolicy):
     """A plausible production recommender: topics of the visible clicks, popularity, some exploration.
 
     utility(a) = topic_weight * share of topic(a) in the visible history + popularity_weight * log base
@@ -88,31 +81,12 @@ class LoggingPolicy:
         config: see LoggingConfig.
     """
 
-    name: str = "logging"
-    needs_state: ClassVar[bool] = False
+    name = "logging"
+    config_class = LoggingConfig
+    config: LoggingConfig
 
-    def __init__(
-        self, catalog: PublicCatalog, slate_size: int = 1, config: LoggingConfig | None = None
-    ) -> None:
-        log_popularity = np.log(np.asarray(catalog.base_popularity, dtype=np.float64))
-        topic = np.array(catalog.topic, dtype=np.int64)
-        num_topics = int(catalog.num_topics)
-        self._set(log_popularity, topic, num_topics, slate_size, config or LoggingConfig(), Dates.of(catalog))
-        self.fingerprint = catalog_fingerprint(catalog)
-
-    def _set(
-        self,
-        log_popularity: FloatArray,
-        topic: IntArray,
-        num_topics: int,
-        slate_size: int,
-        config: LoggingConfig,
-        dates: Dates | None,
-    ) -> None:
-        if not 1 <= slate_size <= len(topic):
-            raise ValueError(f"slate_size: expected in [1, {len(topic)}], got {slate_size}")
-        self.config, self.slate_size, self.dates = config, slate_size, dates
-        self.log_popularity, self.topic, self.num_topics = log_popularity, topic, num_topics
+    def _prepare(self) -> None:
+        config, log_popularity, topic = self.config, self.log_popularity, self.topic
         spread = abs(config.popularity_weight) * np.ptp(log_popularity) + abs(config.topic_weight)
         if spread > LARGEST_EXPONENT * config.temperature:
             raise ValueError(
@@ -122,7 +96,7 @@ class LoggingPolicy:
         weight = np.exp(
             config.popularity_weight * (log_popularity - log_popularity.max()) / config.temperature
         )
-        self._topic_weight = np.bincount(topic, weights=weight, minlength=num_topics)
+        self._topic_weight = np.bincount(topic, weights=weight, minlength=self.num_topics)
         self._within = weight / self._topic_weight[topic]
         # Items sorted by topic; topic c owns the interval [c, c + 1) of the cumulative weights.
         self._by_topic = np.argsort(topic, kind="stable").astype(np.int64)
@@ -130,13 +104,9 @@ class LoggingPolicy:
 
     def topic_prob(self, observation: Observation) -> FloatArray:
         """[B, C] float64: probability of each topic under the softmax part, everything on offer."""
-        share = topic_share(observation, self.topic, self.num_topics)
+        share = self.topic_share(observation)
         weight = self._topic_weight * np.exp(self.config.topic_weight / self.config.temperature * (share - 1))
         return weight / weight.sum(axis=1, keepdims=True)
-
-    def choices(self, observation: Observation) -> Choices | None:
-        """What each user can be shown; None when that is every item, always."""
-        return choices_in(observation, len(self.topic), self.dates, self.slate_size)
 
     def item_prob(self, observation: Observation) -> FloatArray:
         """[B, n] float64: p of every choice, in plain worlds of every item.
@@ -152,9 +122,7 @@ class LoggingPolicy:
     def _offered_prob(self, observation: Observation, choices: Choices) -> FloatArray:
         """`item_prob` restricted to what is on offer, 0 elsewhere."""
         config, items = self.config, choices.items[choices.row]
-        of_topic = (
-            config.topic_weight / config.temperature * topic_share(observation, self.topic, self.num_topics)
-        )
+        of_topic = config.topic_weight / config.temperature * self.topic_share(observation)
         of_item = config.popularity_weight / config.temperature * self.log_popularity
         utility = np.take_along_axis(of_topic, self.topic[items], axis=1) + of_item[items]
         available = choices.available[choices.row]
@@ -223,60 +191,6 @@ class LoggingPolicy:
             slates.append(sample_slate(log_prob, self.slate_size, generator))
             log_propensities.append(offered_log_propensity(slates[-1], log_prob))
         return Decision(np.concatenate(slates), np.exp(np.concatenate(log_propensities)))
-
-    def check_catalog(self, public_catalog: PublicCatalog) -> None:
-        """Raise ValueError when `public_catalog` is not the one that the policy was made with."""
-        check_catalog(public_catalog, self.fingerprint)
-
-    def save(self, folder: str | Path) -> None:
-        """Write the policy to a folder."""
-        card = {
-            "config": asdict(self.config),
-            "slate_size": self.slate_size,
-            "num_topics": self.num_topics,
-            "catalog": self.fingerprint,
-        }
-        arrays = {
-            "log_popularity": torch.from_numpy(self.log_popularity),
-            "topic": torch.from_numpy(self.topic),
-            **saved_dates(self.dates),
-        }
-        save_agent(folder, "LoggingPolicy", card, arrays)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read a policy that `save` wrote."""
-        card, arrays = load_agent(folder, "LoggingPolicy")
-        policy = cls.__new__(cls)
-        config = LoggingConfig(**card["config"])
-        policy._set(
-            arrays["log_popularity"].numpy(),
-            arrays["topic"].numpy(),
-            card["num_topics"],
-            card["slate_size"],
-            config,
-            Dates.from_arrays(arrays),
-        )
-        policy.fingerprint = card["catalog"]
-        return policy
-
-
-def topic_share(observation: Observation, topic: IntArray, num_topics: int) -> FloatArray:
-    """[B, C] float64: share of each topic in the visible history; topic is that of every item, [N].
-
-    Raises:
-        ValueError: the history has an item beyond N, which stands for none.
-    """
-    history, num_items = observation["history_items"], len(topic)
-    if history.size and history.max() > num_items:
-        raise ValueError(
-            f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
-        )
-    batch = len(history)
-    flat = np.append(topic, num_topics)[history] + (num_topics + 1) * np.arange(batch)[:, None]
-    counts = np.bincount(flat.ravel(), minlength=batch * (num_topics + 1))
-    counts = counts.reshape(batch, num_topics + 1)[:, :-1]
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def _cumulative_by_group(weight: FloatArray, group: IntArray) -> FloatArray:
