@@ -30,7 +30,7 @@ def click_law(config, items, state, slate):
     if config.choice.model == "logit":
         weight = examination * np.exp(utility)
         return weight / (1 + weight.sum())
-    attraction = special.expit(utility)
+    attraction = there * special.expit(utility)
     if config.choice.model == "position":
         return examination * attraction
     return examination * attraction * np.concatenate([[1.0], np.cumprod(1 - attraction)[:-1]])
