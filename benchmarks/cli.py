@@ -13,7 +13,7 @@ from benchmarks.ope_command import ope
 from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
 from benchmarks.terminal import plain_errors, standard_output
 from benchmarks.workers import default_jobs
-from recsim_env.streams import MAX_SEED, MAX_USER_ID
+from benchmarks.world_commands import facts, scenarios, watch
 
 app = typer.Typer(
     name="recsim-env",
@@ -197,118 +197,9 @@ def throughput(
         )
 
 
-@app.command()
-def scenarios(json: JsonPath = None) -> None:
-    """List the worlds: id, what each is for, its sizes."""
-    with plain_errors():
-        from benchmarks.scenario_list import list_scenarios
-
-        list_scenarios(json, standard_output())
-
-
-@app.command()
-def watch(
-    scenario: Annotated[
-        str, typer.Argument(help="Environment id, such as Storefront-v0.", metavar="SCENARIO")
-    ],
-    agent: Annotated[
-        str,
-        typer.Option(
-            help="uniform, popular, logging, myopic or another policy of `simulate`; or the folder of a "
-            "saved agent.",
-            metavar="SPEC|DIR",
-        ),
-    ] = "logging",
-    user: Annotated[int, typer.Option(help="Which user.", min=0, max=MAX_USER_ID)] = 0,
-    seed: Annotated[int, typer.Option(help="Seed of the user's luck.", min=0, max=MAX_SEED)] = 0,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            help="At most so many decisions. Default: the scenario's horizon.", min=1, show_default=False
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The page to write.", metavar="FILE.html")] = Path(
-        "results/watch.html"
-    ),
-    json: JsonPath = None,
-) -> None:
-    """Replay one user's session in the browser: slates, answers, and what happens inside the user.
-
-    Writes one HTML file that needs nothing else, to be played, paused and stepped with keyboard or mouse.
-    The same seed and user meet every agent with the same luck.
-    """
-    with plain_errors():
-        check_agents_package()
-        from benchmarks.watch import watch as run
-
-        run(
-            scenario=scenario,
-            agent=agent,
-            user=user,
-            seed=seed,
-            steps=steps,
-            out=out,
-            json_path=json,
-            console=standard_output(),
-        )
-
-
-@app.command()
-def facts(
-    scenarios: Annotated[
-        list[str] | None,
-        typer.Argument(help="Environment ids; one column each.", metavar="[SCENARIO]...", show_default=False),
-    ] = None,
-    policy: Annotated[
-        str,
-        typer.Option(
-            help="Who serves the users: logging, popular, random or myopic. The logging policy is a "
-            "stochastic recommender on visible clicks and popularity; it stands for that of a real shop.",
-            metavar="NAME",
-        ),
-    ] = "logging",
-    users: Annotated[int, typer.Option(help="Users per scenario, one episode each.", min=1)] = 20_000,
-    seed: Annotated[
-        int,
-        typer.Option(
-            help="Of the users' luck. Reported figures use 0; scenarios are tuned on 1000 and above.", min=0
-        ),
-    ] = 0,
-    popularity_clicks: Annotated[
-        int, typer.Option(help="Popularity is measured on so many clicks, the first of each log.", min=1)
-    ] = 5_000,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="A real log beside them, in the form of Taobao UserBehavior: CSV without header of user, "
-            "item, category, behaviour (pv, fav, cart, buy) and Unix seconds. A page view is the click, a "
-            "favourite the like; sessions end after 30 minutes without an action, and an action is a step.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
-    json: JsonPath = None,
-) -> None:
-    """Measure what a shop would see in its log: funnel, session lengths, popularity, positions, repeats.
-
-    Takes several scenarios and puts them side by side, with a real log if you have one.
-    """
-    with plain_errors():
-        check_agents_package()
-        from benchmarks.facts import facts as run
-
-        run(
-            scenarios=scenarios or [],
-            policy=policy,
-            num_users=users,
-            seed=seed,
-            popularity_clicks=popularity_clicks,
-            data=data,
-            json_path=json,
-            console=standard_output(),
-        )
-
-
+app.command()(scenarios)
+app.command()(watch)
+app.command()(facts)
 app.command()(simulate)
 app.command()(ope)
 

@@ -15,7 +15,7 @@ from benchmarks.choices import check_file, find_agents, find_scenario
 from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
 from benchmarks.figures import draw_figures
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_hash, provenance
+from benchmarks.provenance import code_settings, provenance
 from benchmarks.summary import REFERENCES, seed_rows, summary_curves, summary_rows
 from benchmarks.tables import WIDE, comparison_tables
 from benchmarks.tasks import Task, TaskFolder, write_json
@@ -109,8 +109,7 @@ def run_settings(command: str, experiment: Experiment, config: WorldConfig, **mo
         "num_items": config.catalog.num_items,
         "held_out_seed": HELD_OUT_SEED,
         "world": json.loads(config.to_json()),
-        "stream_version": provenance()["stream_version"],
-        "source_code": code_hash(),
+        **code_settings(),
     }
 
 

@@ -19,7 +19,7 @@ from benchmarks.choices import check_file, find_scenario, ordered
 from benchmarks.errors import UsageError
 from benchmarks.experiment import SCORING_DRAWS
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_hash, provenance
+from benchmarks.provenance import code_settings, provenance
 from benchmarks.style import display_name
 from benchmarks.tasks import Report, Task, TaskFolder, write_json
 from recsim_env import SCENARIOS, World, get_scenario, rollout
@@ -55,8 +55,7 @@ def headroom(
         "users": counts,
         "seed": seed,
         "planning": asdict(PlanningConfig()),
-        "stream_version": provenance()["stream_version"],
-        "source_code": code_hash(),
+        **code_settings(),
     }
     folder = TaskFolder(out, settings, overwrite)
     tasks = [

@@ -16,7 +16,7 @@ from benchmarks.ope_figures import draw_study
 from benchmarks.ope_report import study_summary, study_table
 from benchmarks.ope_worlds import STUDY, StudyWorld, policy_of, study_world
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_hash, hash_files, provenance
+from benchmarks.provenance import code_settings, hash_files
 from benchmarks.tasks import Report, Task, TaskFolder, write_json
 from recsim_env import World, ope, rollout
 from recsim_env.event_log import EventLog, sorted_columns
@@ -67,8 +67,7 @@ def study(
         "preset": size._asdict(),
         "seed": seed,
         "worlds": [asdict(world) for world in STUDY],
-        "stream_version": provenance()["stream_version"],
-        "source_code": code_hash(),
+        **code_settings(),
         "study_code": hash_files([Path(__file__)]),
     }
     folder = TaskFolder(out, settings, overwrite)

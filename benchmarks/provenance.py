@@ -36,6 +36,11 @@ def _version(distribution: str) -> str | None:
         return None
 
 
+def code_settings() -> dict[str, Any]:
+    """What of the code a result depends on, for the settings by which results are told apart."""
+    return {"stream_version": STREAM_VERSION, "source_code": code_hash()}
+
+
 @cache
 def code_hash() -> str:
     """A short hash of the code that results depend on: the simulator, the agents, and how they are run."""

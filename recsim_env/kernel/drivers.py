@@ -5,7 +5,6 @@ Each works on the rows start .. stop - 1, so that threads share a batch; bits do
 
 import numpy as np
 
-from recsim_env.arithmetic import ZERO
 from recsim_env.compiling import compiled, prefetch
 from recsim_env.kernel.affinity import match, outside_utility, utility
 from recsim_env.kernel.drift import on_offer, utility_change
@@ -237,33 +236,32 @@ def advance_users(params, items, states, slates, events, scratch):
         evolve(params[0], items, states[i], slates[i], num_clicks, own)
 
 
+@compiled
+def write_item_truth(params, state, item, outside, truth, row, column):
+    """Write utility and value of a click of one item; what is not on offer has no utility."""
+    item_match = match(state.interest, item)
+    wanted = utility(params, state, item, item_match, outside)
+    if params.changing:
+        wanted += utility_change(params, state, item)
+        wanted = wanted if on_offer(state, item) else -INFINITY
+    truth.utility[row, column] = wanted
+    truth.value_of_click[row, column] = value_of_click(params, state, item, item_match)
+
+
 @compiled(entry=True)
 def item_truth_users(params, items, states, truth, start, stop):
     """Write utility and value of a click of every item into rows start .. stop - 1 of an ``ItemTruth``."""
     for i in range(start, stop):
-        state = states[i]
-        outside = outside_utility(params[0], state)
+        outside = outside_utility(params[0], states[i])
         for n in range(len(items)):
-            item = items[n]
-            item_match = match(state.interest, item)
-            truth.utility[i, n] = utility(params[0], state, item, item_match, outside)
-            if params[0].changing:
-                truth.utility[i, n] += utility_change(params[0], state, item)
-                truth.utility[i, n] -= ZERO if on_offer(state, item) else INFINITY
-            truth.value_of_click[i, n] = value_of_click(params[0], state, item, item_match)
+            write_item_truth(params[0], states[i], items[n], outside, truth, i, n)
 
 
 @compiled(entry=True)
 def pool_truth_users(params, items, states, pools, truth, start, stop):
     """As ``item_truth_users``, of the items in each user's pool: pools [B, M] int64, truth of M columns."""
     for i in range(start, stop):
-        state, pool = states[i], pools[i]
-        outside = outside_utility(params[0], state)
-        for m in range(pool.shape[0]):
-            item = items[np.uint64(pool[m])]
-            item_match = match(state.interest, item)
-            truth.utility[i, m] = utility(params[0], state, item, item_match, outside)
-            if params[0].changing:
-                truth.utility[i, m] += utility_change(params[0], state, item)
-                truth.utility[i, m] -= ZERO if on_offer(state, item) else INFINITY
-            truth.value_of_click[i, m] = value_of_click(params[0], state, item, item_match)
+        outside = outside_utility(params[0], states[i])
+        for m in range(pools.shape[1]):
+            item = items[np.uint64(pools[i, m])]
+            write_item_truth(params[0], states[i], item, outside, truth, i, m)
