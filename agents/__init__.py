@@ -11,7 +11,7 @@ from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
-from agents.registry import AGENTS, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
+from agents.registry import AGENTS, COMPARED, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sqn import SQN, SQNConfig
@@ -22,6 +22,7 @@ PROJECT = "recsim_env"
 __all__ = [
     "AGENTS",
     "ALIASES",
+    "COMPARED",
     "DQN",
     "OFFLINE",
     "ONLINE",

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.batches import LogTensors
+from agents.batches import LogTensors, minibatches
 from agents.choices import Choices, choices_in
 from agents.encoders import ItemTable, to_tensors
 from agents.seeding import build, single_thread, torch_generator
@@ -63,7 +63,7 @@ class TrainingConfig:
 class OfflineAgent(ABC):
     """A network trained from an event log that acts on batches of observations.
 
-    Subclasses name their `config_class`, build their network, and write `train` and `decide`.
+    Subclasses name their `config_class`, build their network, and write `begin`, `update` and `decide`.
     """
 
     name: ClassVar[str]
@@ -89,8 +89,31 @@ class OfflineAgent(ABC):
         """Every item table of the network."""
 
     @abstractmethod
-    def train(self, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
-        """Update `self.network` in place from the log."""
+    def begin(self, data: LogTensors) -> list[torch.optim.Optimizer]:
+        """The optimizers of a training on this log; whatever else its updates need is made here too."""
+
+    @abstractmethod
+    def update(
+        self, data: LogTensors, rows: Tensor, done: float, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """One gradient step of `self.network`, in place, with the optimizers that `begin` gave.
+
+        Args:
+            data: the whole log.
+            rows: [b] int64, the minibatch's rows of it.
+            done: share of the training that lies behind, in [0, 1).
+            generator: source of every draw.
+
+        Returns:
+            Name -> scalar, detached: what progress reports.
+        """
+
+    def descend(self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
+        """Step down the gradient of a scalar loss, clipped to `config.max_grad_norm` over the module."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(module.parameters(), self.config.max_grad_norm)
+        optimizer.step()
 
     @abstractmethod
     def decide(
@@ -145,7 +168,7 @@ class OfflineAgent(ABC):
             for table in self.item_tables():
                 table.set_catalog(public_catalog)
             self.network.train()
-            self.train(data, generator, progress or _silent)
+            train(self, data, generator, progress or _silent)
             self.network.eval()
         return self
 
@@ -200,6 +223,19 @@ class OfflineAgent(ABC):
         agent.network.load_state_dict(arrays)
         agent.network.eval()
         return agent
+
+
+def train(agent: OfflineAgent, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
+    """Update an agent minibatch by minibatch; the learning rate falls linearly to 0."""
+    config, optimizers = agent.config, agent.begin(data)
+    total = config.num_updates(len(data))
+    for step, rows in enumerate(minibatches(len(data), config.batch_size, total, generator)):
+        done = step / total
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = config.learning_rate * (1 - done)
+        metrics = agent.update(data, rows, done, generator)
+        if (step + 1) % REPORT_EVERY == 0 or step + 1 == total:
+            progress(step + 1, total, {key: value.item() for key, value in metrics.items()})
 
 
 def _silent(step: int, total: int, metrics: Mapping[str, float]) -> None:

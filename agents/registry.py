@@ -25,13 +25,16 @@ AGENTS: dict[str, type[Any]] = {
     "sqn": SQN,
     "ips": Reinforce,
 }
-"""Name -> class. The first four learn nothing; `dqn` learns online, `sqn` and `ips` from a log."""
+"""Name -> class. Those with `fit` learn from a log, those with `learn` from live users, others not at all."""
 
 LOGGERS: tuple[type[Any], ...] = (EpsilonGreedy,)
 """Further policies that can be saved: they make logs and take no part in comparisons; see `policy_spec`."""
 
-OFFLINE = ("sqn", "ips")
-ONLINE = ("dqn",)
+COMPARED = ("random", "popular", "myopic", "logging", "dqn", "sqn", "ips")
+"""The agents that a comparison runs unless it is told otherwise."""
+
+OFFLINE = tuple(name for name, kind in AGENTS.items() if hasattr(kind, "fit"))
+ONLINE = tuple(name for name, kind in AGENTS.items() if hasattr(kind, "learn"))
 
 
 def _solved(scenario: str, solver: str) -> Callable[[World], Any]:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.batches import LogTensors, gather, minibatches
+from agents.batches import LogTensors, gather
 from agents.choices import Choices, best_action, choices_in
 from agents.encoders import ItemScorer, ItemTable, SequenceEncoder, to_tensors
 from agents.losses import (
@@ -26,7 +26,7 @@ from agents.losses import (
     returns_to_go,
     softmax_entropy,
 )
-from agents.offline import REPORT_EVERY, OfflineAgent, Progress, TrainingConfig
+from agents.offline import OfflineAgent, TrainingConfig
 from agents.sampling import (
     FloatArray,
     IntArray,
@@ -139,26 +139,20 @@ class Reinforce(OfflineAgent):
         assert isinstance(self.network, PolicyNetwork)
         return self.network
 
-    def train(self, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
-        """Update the network by minibatches of the log, warm start first."""
+    def begin(self, data: LogTensors) -> list[torch.optim.Optimizer]:
+        """One, and the log's returns-to-go."""
         config: ReinforceConfig = self.config
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
         returns = returns_to_go(data.reward.numpy(), data.last.numpy(), config.gamma)
-        return_t = torch.from_numpy(returns.astype(np.float32))
-        total = config.num_updates(len(data))
-        for update, rows in enumerate(minibatches(len(data), config.batch_size, total, generator)):
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * (1 - update / total)
-            warm = update < config.warm_start * total
-            metrics = self._update(optimizer, data, return_t[rows], rows, warm)
-            if (update + 1) % REPORT_EVERY == 0 or update + 1 == total:
-                progress(update + 1, total, {key: value.item() for key, value in metrics.items()})
+        self._return_t = torch.from_numpy(returns.astype(np.float32))
+        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
+        return [self._optimizer]
 
-    def _update(
-        self, optimizer: torch.optim.Optimizer, data: LogTensors, return_t: Tensor, rows: Tensor, warm: bool
+    def update(
+        self, data: LogTensors, rows: Tensor, done: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """One gradient step on the given rows of the log."""
+        """One step; while the training is young, with the uniform policy as the ratio's numerator."""
         config: ReinforceConfig = self.config
+        return_t, warm = self._return_t[rows], done < config.warm_start
         logits, baseline = self._policy()(gather(data.observation, rows))
         log_prob = plackett_luce_log_prob(torch.log_softmax(logits, dim=1), data.item[rows])
         numerator = torch.full_like(log_prob, self._log_uniform()) if warm else log_prob
@@ -170,10 +164,7 @@ class Reinforce(OfflineAgent):
         loss = policy_loss + value_loss
         if config.entropy_weight > 0:
             loss = loss - config.entropy_weight * softmax_entropy(logits).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
-        optimizer.step()
+        self.descend(self._optimizer, self.network, loss)
         effective = weight.sum() ** 2 / (len(weight) * (weight**2).sum()).clamp(min=1e-30)
         return {
             "loss": loss.detach(),

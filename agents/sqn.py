@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.batches import LogTensors, gather, minibatches
+from agents.batches import LogTensors, gather
 from agents.choices import Choices, best_action
 from agents.encoders import ItemScorer, ItemTable, SequenceEncoder
 from agents.losses import double_q_target, next_item_cross_entropy, td_loss
-from agents.offline import REPORT_EVERY, OfflineAgent, Progress, TrainingConfig
+from agents.offline import OfflineAgent, TrainingConfig
 from agents.spec import ObservationSpec
 from recsim_env import Decision
 
@@ -91,32 +91,21 @@ class SQN(OfflineAgent):
     def _copies(self) -> list[SQNetwork]:
         return [copy for copy in self.network.children() if isinstance(copy, SQNetwork)]
 
-    def train(self, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
-        """Update one copy per minibatch, whichever the coin says."""
-        config: SQNConfig = self.config
-        copies = self._copies()
-        optimizers = [
-            torch.optim.Adam(copy.parameters(), lr=config.learning_rate, fused=True) for copy in copies
+    def begin(self, data: LogTensors) -> list[torch.optim.Optimizer]:
+        """One of each copy."""
+        self._optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.Adam(copy.parameters(), lr=self.config.learning_rate, fused=True)
+            for copy in self._copies()
         ]
-        total = config.num_updates(len(data))
-        for update, rows in enumerate(minibatches(len(data), config.batch_size, total, generator)):
-            side = int(torch.randint(2, (), generator=generator))
-            for group in optimizers[side].param_groups:
-                group["lr"] = config.learning_rate * (1 - update / total)
-            metrics = self._update(copies[side], copies[1 - side], optimizers[side], data, rows)
-            if (update + 1) % REPORT_EVERY == 0 or update + 1 == total:
-                progress(update + 1, total, {key: value.item() for key, value in metrics.items()})
+        return self._optimizers
 
-    def _update(
-        self,
-        main: SQNetwork,
-        other: SQNetwork,
-        optimizer: torch.optim.Optimizer,
-        data: LogTensors,
-        rows: Tensor,
+    def update(
+        self, data: LogTensors, rows: Tensor, done: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """One gradient step of `main` on the given rows of the log."""
+        """Update one copy, whichever the coin says."""
         config: SQNConfig = self.config
+        side = int(torch.randint(2, (), generator=generator))
+        main, other = self._copies()[side], self._copies()[1 - side]
         table = main.encoder.items()
         state = main.encoder(gather(data.observation, rows), table)
         item, clicked = data.item[rows], data.clicked[rows]
@@ -131,10 +120,7 @@ class SQN(OfflineAgent):
             loss_td = td_loss(main.q.of_items(state, table, item), target).mean()
 
         loss = loss_ce + config.td_weight * loss_td
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(main.parameters(), config.max_grad_norm)
-        optimizer.step()
+        self.descend(self._optimizers[side], main, loss)
         return {"loss": loss.detach(), "next_item": loss_ce.detach(), "td": loss_td.detach()}
 
     @torch.no_grad()

@@ -58,13 +58,13 @@ def find_agents(names: str | None, config: WorldConfig) -> list[str]:
     Raises:
         UsageError: an unknown agent, or one that cannot act in this world.
     """
-    from agents import AGENTS
+    from agents import AGENTS, COMPARED
     from recsim_env.checked import nearest
 
     slates = config.slate_size > 1
     unable = {"dqn"} if slates else set()
     if names is None:
-        chosen = [name for name in AGENTS if name not in unable]
+        chosen = [name for name in COMPARED if name not in unable]
     else:
         chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:

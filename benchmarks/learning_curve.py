@@ -131,10 +131,10 @@ def _row(agent: str, length: int | None, quantity: str, values: np.ndarray) -> d
 
 def find_learners(names: str | None, config: WorldConfig) -> list[str]:
     """The offline learners asked for; all of them by default."""
-    from agents import OFFLINE
+    from agents import COMPARED, OFFLINE
 
     if names is None:
-        return list(OFFLINE)
+        return [name for name in COMPARED if name in OFFLINE]
     asked = {part.strip() for part in names.split(",")}
     chosen = [name for name in find_agents(names, config) if name in asked]
     for name in chosen:

@@ -1,8 +1,4 @@
-"""Loss functions and their ingredients: pure functions of tensors that know no environment and no network.
-
-Time suffixes: `_t` belongs to the decision, `_tp1` to what follows it. Rows are independent decisions, B of
-them. Every loss comes back per row, [B]; the caller averages.
-"""
+"""Losses of policies that learn from the log of another one, and their importance weights."""
 
 from __future__ import annotations
 
@@ -15,57 +11,6 @@ from torch import Tensor
 
 DEFAULT_WEIGHT_CAP = math.exp(3.0)
 """Cap of importance weights, e^3: Chen et al. (2019), section 6.4.2."""
-
-
-def next_item_cross_entropy(logits_t: Tensor, item_t: Tensor) -> Tensor:
-    """Negative log-likelihood of the item under a softmax over all items.
-
-    loss = log sum_a exp(l_a) - l_{item}
-
-    Args:
-        logits_t: [B, N] float.
-        item_t: [B] integer in [0, N).
-
-    Returns:
-        [B] float >= 0.
-
-    Source: Hidasi et al. (2016); the supervised part of SQN, Xin et al. (2020), eq. 1.
-    """
-    return torch.nn.functional.cross_entropy(logits_t, item_t.long(), reduction="none")
-
-
-def double_q_target(
-    reward_t: Tensor, discount_tp1: Tensor, q_selector_tp1: Tensor, q_value_tp1: Tensor
-) -> Tensor:
-    """Double-Q learning target; no gradient flows through it.
-
-    y = r + discount * Q_value(s', argmax_a Q_selector(s', a))
-
-    Args:
-        reward_t: [B] float.
-        discount_tp1: [B] float; gamma, or 0 where the user left (a truncated session keeps gamma).
-        q_selector_tp1, q_value_tp1: [B, N] float, the next state's values by the network that chooses and
-            the one that judges.
-
-    Returns:
-        [B] float.
-
-    Source: van Hasselt (2010), algorithm 1; van Hasselt et al. (2016), eq. 4.
-    """
-    action_tp1 = q_selector_tp1.argmax(dim=1, keepdim=True)
-    return (reward_t + discount_tp1 * q_value_tp1.gather(1, action_tp1).squeeze(1)).detach()
-
-
-def td_loss(q_t: Tensor, target_t: Tensor) -> Tensor:
-    """Half the squared temporal-difference error: (y - Q(s, a))^2 / 2.
-
-    Args:
-        q_t: any shape, value of what was shown.
-        target_t: the same shape; treated as constant.
-
-    Source: SQN, Xin et al. (2020), eq. 4, with the factor 1/2 of its authors' code (TRFL).
-    """
-    return 0.5 * (target_t.detach() - q_t) ** 2
 
 
 def importance_weights(
