@@ -34,8 +34,8 @@ MOST_CELLS = 50_000_000
 SESSION, DECISION, SLATE = "return of a session", "reward of a decision", "reward of a slate"
 ALL_ESTIMATORS = (
     *("trajectory_is", "trajectory_is_sn", "per_decision_is", "per_decision_is_sn"),
-    *("sequential_dr", "sequential_dr_sn", "fqe"),
-    *("ips", "clipped_ips", "snips", "dm", "dr", "sndr", "switch_dr", "dr_shrinkage", "mrdr"),
+    *("sequential_dr", "sequential_dr_sn", "fqe", "tabular_marginal_is"),
+    *("ips", "clipped_ips", "snips", "dm", "dr", "sndr", "switch_dr", "dr_shrinkage", "mrdr", "mips"),
     *("slate_ips", "independent_ips", "reward_interaction_ips"),
 )
 NEEDS_LOGGING = ("independent_ips", "reward_interaction_ips")
@@ -176,9 +176,9 @@ def estimate(
         notes = ["No model of rewards: the log is too long for one, or its actions are candidates."]
         found = [(SESSION, one) for one in ope.evaluate(sessions)]
         found += [(DECISION, one) for one in ope.evaluate(decisions)]
-        return [pair for pair in found if names is None or pair[1].estimator in names], target, notes
+        return [pair for pair in found if _is_wanted(pair[1].estimator, names)], target, notes
     x = ope.log_features(log, target, groups, stages)
-    notes = []
+    notes = [] if logging else ["mips needs --logging, the policy of the log."]
     try:
         session_estimates = [
             *ope.evaluate(sessions, ope.predicted_values(sessions, x)),
@@ -187,12 +187,18 @@ def estimate(
     except ValueError as error:
         notes.append(f"No model of values: {error}.")
         session_estimates = ope.evaluate(sessions)
+    session_estimates.append(ope.tabular_marginal_is(sessions, *ope.visible_states(log, groups)))
     stage("estimating", 0.5)
     folds = min(2, decisions.units.num_units)
     decision_estimates = [
         *ope.evaluate(decisions, ope.predicted_rewards(decisions, x)),
         ope.mrdr(decisions, x.logged, x.target, folds=folds, ridge=RIDGE),
     ]
+    if logging is not None and _is_wanted("mips", names):
+        on_logging = ope.policy_on_log(log, logging, num_items, group=groups.of_item)
+        shown = groups.of_item[log.action[:, 0]]
+        of_group = [_of_shown(asked.group_prob, shown) for asked in (on_logging, target)]
+        decision_estimates.append(ope.mips(decisions, *of_group))
     found = _wanted(SESSION, session_estimates, names) + _wanted(DECISION, decision_estimates, names)
     return found, target, notes
 
@@ -206,7 +212,17 @@ def num_stages(log: EventLog, width: int) -> int:
 def _wanted(
     question: str, estimates: Sequence[ope.Estimate], names: Sequence[str] | None
 ) -> list[tuple[str, ope.Estimate]]:
-    return [(question, one) for one in estimates if names is None or one.estimator in names]
+    return [(question, one) for one in estimates if _is_wanted(one.estimator, names)]
+
+
+def _is_wanted(name: str, names: Sequence[str] | None) -> bool:
+    return names is None or name in names
+
+
+def _of_shown(group_prob: np.ndarray | None, shown: np.ndarray) -> np.ndarray:
+    """[n]: the probability of the group that each row shows."""
+    assert group_prob is not None
+    return np.take_along_axis(group_prob, shown[:, None], axis=1)[:, 0]
 
 
 def serve(world: World, log: EventLog, policy: Policy, asked: Asked, stage: Any) -> dict[str, float]:

@@ -26,6 +26,7 @@ from recsim_env.ope.log_features import (
     log_features,
     predicted_rewards,
     predicted_values,
+    visible_states,
 )
 from recsim_env.ope.marginal import marginal_is, state_ratio, tabular_marginal_is
 from recsim_env.ope.reward_model import fit_linear, mrdr, mrdr_weight
@@ -95,4 +96,5 @@ __all__ = [
     "tabular_features",
     "tabular_marginal_is",
     "trajectory_is",
+    "visible_states",
 ]

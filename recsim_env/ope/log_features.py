@@ -13,6 +13,7 @@ from recsim_env.ope.fitted_q import fit_q
 from recsim_env.ope.from_log import PolicyOnLog
 from recsim_env.ope.reward_model import fit_linear
 from recsim_env.ope.sessions import LoggedSessions, PredictedValues
+from recsim_env.records import Event
 
 FEW_ITEMS = 20
 """Up to so many items each is a group of its own; beyond, a topic is."""
@@ -76,10 +77,7 @@ def log_features(log: EventLog, target: PolicyOnLog, groups: Groups, num_stages:
     """
     assert target.group_prob is not None
     n, G = target.group_prob.shape
-    num_topics = int(groups.topic.max()) + 1
-    column = np.append(groups.item_topic, num_topics)[log.history_items]
-    flat = column + (num_topics + 1) * np.arange(n)[:, None]
-    counts = np.bincount(flat.ravel(), minlength=n * (num_topics + 1)).reshape(n, num_topics + 1)[:, :-1]
+    counts = _topics_of_history(log, groups)
     share = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))[:, groups.topic]
     stage, row = np.minimum(log.step, num_stages - 1), np.arange(n)
     logged, mean = np.zeros((n, num_stages, G + 1)), np.zeros((n, num_stages, G + 1))
@@ -89,6 +87,35 @@ def log_features(log: EventLog, target: PolicyOnLog, groups: Groups, num_stages:
     mean[row, stage, :G] = target.group_prob
     mean[row, stage, G] = (target.group_prob * share).sum(axis=1)
     return Features(logged.reshape(n, -1), mean.reshape(n, -1))
+
+
+def visible_states(log: EventLog, groups: Groups) -> tuple[NDArray[np.int64], int]:
+    """What a small table of states tells of a user: the commonest topic of the history, and the last answer.
+
+    Args:
+        log: of single items.
+        groups: of the items.
+
+    Returns:
+        [n] int64 in [0, 2 (C + 1)): topic (C: no history yet; of equals the first) and whether the last
+        slate was clicked; and how many states there are.
+
+    Source: ours.
+    """
+    counts = _topics_of_history(log, groups)
+    num_topics = counts.shape[1]
+    topic = np.where(counts.any(axis=1), counts.argmax(axis=1), num_topics)
+    clicked = (log.observation(slice(0, len(log)))["last_events"] & Event.CLICK).any(axis=1)
+    return 2 * topic + clicked, 2 * (num_topics + 1)
+
+
+def _topics_of_history(log: EventLog, groups: Groups) -> NDArray[np.int64]:
+    """[n, C] int64: how many items of the visible history each topic has."""
+    n, num_topics = len(log), int(groups.topic.max()) + 1
+    column = np.append(groups.item_topic, num_topics)[log.history_items]
+    flat = column + (num_topics + 1) * np.arange(n)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=n * (num_topics + 1))
+    return counts.reshape(n, num_topics + 1)[:, :-1]
 
 
 def predicted_rewards(

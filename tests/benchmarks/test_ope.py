@@ -58,11 +58,11 @@ def test_a_policy_is_evaluated_in_many_ways(logs, tmp_path):
     saved = json.loads((tmp_path / "rows.json").read_text())
     assert saved == json.loads((tmp_path / "summary.json").read_text())
     questions = Counter(row["question"] for row in saved["rows"])
-    assert questions == {"return of a session": 7, "reward of a decision": 9}
+    assert questions == {"return of a session": 8, "reward of a decision": 10}
     served = saved["served"]
     for row in saved["rows"]:
         assert row["unsupported"] == 0
-        if row["estimator"] in ("per_decision_is", "sequential_dr"):
+        if row["estimator"] in ("per_decision_is", "sequential_dr", "tabular_marginal_is"):
             error = np.hypot(row["standard_error"], served["standard_error"])
             assert abs(row["value"] - row["truth"]) < 4 * error
     assert (tmp_path / "estimates.png").stat().st_size > 1_000

@@ -220,6 +220,18 @@ def test_features_of_a_row_by_hand(log):
     np.testing.assert_allclose(x.target[row], expected.ravel())
 
 
+def test_the_visible_state_of_a_row_by_hand(log):
+    topic = TINY.public_catalog.topic
+    state, num_states = ope.visible_states(log, ope.Groups.of_topics(topic))
+    num_topics = int(topic.max()) + 1
+    assert num_states == 2 * (num_topics + 1)
+    for row in (0, 1, 7, len(log) - 1):
+        history = [int(topic[item]) for item in log.history_items[row] if item < N]
+        commonest = max(range(num_topics), key=history.count) if history else num_topics
+        clicked = log.step[row] > 0 and bool(log.events[row - 1].any())  # every other event needs a click
+        assert state[row] == 2 * commonest + clicked
+
+
 @pytest.mark.parametrize("of", ["values", "rewards"])
 def test_predictions_have_not_seen_their_own_half(log, of):
     """Rewards that change in one half leave that half's predictions alone."""
