@@ -137,8 +137,7 @@ class PlanningOracle:
         """
         count = self.config.calibration_users
         states, rows = self.world.empty_states(count), np.arange(count)
-        users = rows * max(1, self.world.config.run.run_users // count)  # arrive all through the run
-        self.world.reset(self.config.seed, states, rows, users, np.zeros(count, np.int64))
+        self.world.reset(self.config.seed, states, rows, self.world.users(count), np.zeros(count, np.int64))
         candidates = self._base.candidates(states)
         truth = self._base.truth(states, candidates)
         actions, outlook = self._base.first_slates(states, truth, candidates)
