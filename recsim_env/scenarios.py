@@ -57,13 +57,13 @@ SCENARIOS: dict[str, Scenario] = {
             "Storefront-v0",
             "One of 1,000 items per step, to users whose satisfaction decides how long they stay.",
             STOREFRONT,
-            100,
+            200,
         ),
         Scenario(
             "StorefrontSlate-v0",
             "Slates of 10 from 10,000 items, to the users of Storefront.",
             STOREFRONT.replace(catalog={"num_items": 10_000}, slate_size=10),
-            100,
+            200,
         ),
         Scenario(
             "Memoryless-v0",
@@ -72,7 +72,7 @@ SCENARIOS: dict[str, Scenario] = {
                 preferences=UNTIRED | {"pull_click": 0.0, "pull_like": 0.0, "pull_purchase": 0.0},
                 session={"refund": 0.0},
             ),
-            100,
+            200,
         ),
         Scenario(
             "Boredom-v0",

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 
-import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
 
-import recsim_env  # noqa: F401  registers the environments
 from agents.spec import ObservationSpec, catalog_fingerprint, check_catalog
+from recsim_env import get_scenario
+from recsim_env.interface import observation_space
 
 SPEC = ObservationSpec(num_items=60, history_length=10, slate_size=1, num_segments=4)
 
 
 @pytest.mark.parametrize("name", ["Storefront-v0", "StorefrontSlate-v0", "Memoryless-v0"])
 def test_sizes_are_read_from_the_space_and_give_it_back(name):
-    env = gym.make(f"recsim_env/{name}")
-    spec = ObservationSpec.from_space(env.observation_space)
-    assert spec.observation_space() == env.observation_space
-    config = env.unwrapped.world.config
+    config = get_scenario(name).config
+    space = observation_space(config)
+    spec = ObservationSpec.from_space(space)
+    assert spec.observation_space() == space
     assert (spec.num_items, spec.slate_size) == (config.catalog.num_items, config.slate_size)
 
 
@@ -31,11 +31,12 @@ CANDIDATES = {"candidates": {"num_candidates": 20}}
 
 @pytest.mark.parametrize("overrides", [RUN, RETURNS, CANDIDATES, {**RUN, **RETURNS, **CANDIDATES}])
 def test_every_kind_of_world_has_its_keys(overrides):
-    env = gym.make("recsim_env/Storefront-v0", **overrides)
-    spec = ObservationSpec.from_space(env.observation_space)
-    assert spec.observation_space() == env.observation_space
-    assert list(spec.observation_space()) == list(env.observation_space)
-    assert spec.num_candidates == env.unwrapped.world.config.candidates.num_candidates
+    config = get_scenario("Storefront-v0").config.replace(**overrides)
+    space = observation_space(config)
+    spec = ObservationSpec.from_space(space)
+    assert spec.observation_space() == space
+    assert list(spec.observation_space()) == list(space)
+    assert spec.num_candidates == config.candidates.num_candidates
     assert (spec.has_hour, spec.has_hours_away) == ("run" in overrides, "returns" in overrides)
 
 
