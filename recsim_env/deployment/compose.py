@@ -75,8 +75,9 @@ class PerSegment(Strategy):
         self.changed = self.inner.changed
 
 
-HALF_LIFE, WINDOW = 20.0, 40
-"""In batches, of the discounted and sliding strategies by name; set on seeds from 1000 on."""
+HALF_LIFE, WINDOW, RECENT_WIDTH = 20.0, 40, 0.5
+"""Of the discounted and sliding strategies by name: batches, batches, and the width of their upper bounds,
+which full bounds would keep exploring for good. Set on worlds of seeds from 1000 on."""
 
 
 def discounted(num_runs: int) -> Memory:
@@ -100,8 +101,8 @@ PAPER: dict[str, Callable[[], Strategy]] = {
 """The six of arXiv 2503.22595."""
 
 STRATEGIES: dict[str, Callable[[], Strategy]] = PAPER | {
-    "discounted_ucb": lambda: UCB(memory=discounted),
-    "sliding_ucb": lambda: UCB(memory=sliding),
+    "discounted_ucb": lambda: UCB(RECENT_WIDTH, discounted),
+    "sliding_ucb": lambda: UCB(RECENT_WIDTH, sliding),
     "discounted_thompson": lambda: Thompson(memory=discounted),
     "sliding_thompson": lambda: Thompson(memory=sliding),
     "detected_epsilon_greedy": lambda: Restarting(EpsilonGreedy(), LikelihoodRatio()),

@@ -115,7 +115,7 @@ class PageHinkleyOfArms(Detector):
         known = (self.sums[COUNT] > 0) & (batch[COUNT] > 0)
         variance = np.maximum(pooled_variance(self.sums), 1e-300)[:, None]
         score = (means(batch) - means(self.sums)) / np.sqrt(variance / np.maximum(batch[COUNT], 1))
-        fired = self.test.update(score, known & (variance > 1e-299)).any(axis=1)
+        fired: NDArray[np.bool_] = np.any(self.test.update(score, known & (variance > 1e-299)), axis=1)
         self.sums = np.where(fired[:, None], batch, self.sums + batch)
         for name, value in (("count", 0.0), ("mean", 0.0), ("up", 0.0), ("down", 0.0)):
             getattr(self.test, name)[fired] = value

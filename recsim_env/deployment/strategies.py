@@ -159,7 +159,7 @@ class EpsilonGreedy(Learning):
     Source: Sutton and Barto (2018), "Reinforcement learning", section 2.2; of a whole batch, so shares.
     """
 
-    def __init__(self, epsilon: float = 0.1, memory: MemoryMaker = Memory) -> None:
+    def __init__(self, epsilon: float = 0.05, memory: MemoryMaker = Memory) -> None:
         super().__init__(memory)
         self.epsilon = epsilon
 

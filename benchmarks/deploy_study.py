@@ -1,0 +1,189 @@
+"""`recsim-env deploy --study`: error rates, power and regret of deployment strategies, in known worlds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from benchmarks.choices import check_file
+from benchmarks.deploy_errors import CASES, releases
+from benchmarks.deploy_regret import regret
+from benchmarks.deploy_report import study_summary, study_table
+from benchmarks.deploy_simulator import serve_arm, strategies_on_arms, train_arm
+from benchmarks.deploy_study_figures import draw_study
+from benchmarks.deploy_users import DESIGNS, picked
+from benchmarks.deploy_worlds import WORLDS
+from benchmarks.progress import run_missing
+from benchmarks.provenance import code_settings, hash_files
+from benchmarks.tasks import Task, TaskFolder, write_json
+from recsim_env.deployment import STRATEGIES
+
+SCENARIO = "Drift-v0"
+TRAINED = {"trained early": (0.0, 168.0), "trained midway": (168.0, 336.0), "trained late": (456.0, 552.0)}
+"""Arms that learned (IPS) from the logging policy's log of these hours."""
+CONTROL_ARM = "softmax:temperature=0.5"
+
+
+class Preset(NamedTuple):
+    """How much is run.
+
+    Attributes:
+        null_runs: of A/A and the common shock; power_runs: of every bad or good release; parts: tasks that
+            the former are cut into.
+        release_batches: horizon of the runs above.
+        seeds: paired, of regret; regret_batches: their horizon.
+        user_seeds, user_batches: of carry-over and delayed feedback.
+        simulator_seeds, simulator_users, simulator_batch: of Drift-v0.
+    """
+
+    null_runs: int
+    power_runs: int
+    parts: int
+    release_batches: int
+    seeds: int
+    regret_batches: int
+    user_seeds: int
+    user_batches: int
+    simulator_seeds: int
+    simulator_users: int
+    simulator_batch: int
+
+
+PRESETS = {
+    "full": Preset(2_000, 1_000, 4, 300, 30, 480, 30, 200, 30, 4_000, 20),
+    "quick": Preset(100, 50, 1, 100, 3, 160, 3, 150, 2, 500, 10),
+}
+
+
+def study(
+    *,
+    preset: str,
+    seed: int,
+    out: Path,
+    jobs: int,
+    overwrite: bool,
+    json_path: Path | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
+    check_file(json_path)
+    size = PRESETS[preset]
+    code = sorted(Path(__file__).parent.glob("deploy_*.py"))
+    reporting = ("deploy_report.py", "deploy_figures.py", "deploy_study_figures.py", "deploy_command.py")
+    settings = {
+        "command": "deploy --study",
+        "preset": size._asdict(),
+        "seed": seed,
+        **code_settings(),
+        "study_code": hash_files(path for path in code if path.name not in reporting),
+    }
+    folder = TaskFolder(out, settings, overwrite)
+    for stage in stages(size, seed, out):
+        run_missing("deploy", stage, folder, jobs, console)
+    summary = study_summary(folder, size)
+    write_json(out / "deployment.json", summary)
+    console.print(study_table(summary))
+    for picture in draw_study(folder, summary, out):
+        console.print(f"Figure: {picture}", style="bold", highlight=False, soft_wrap=True)
+    console.print(f"Results and settings: {out}", style="bold", highlight=False, soft_wrap=True)
+    if json_path is not None:
+        write_json(json_path, summary)
+    return summary
+
+
+def stages(size: Preset, seed: int, out: Path) -> list[list[Task]]:
+    """The tasks, in stages: those of one may read what an earlier one made."""
+    seeds = list(range(seed, seed + size.seeds))
+    small = list(range(seed, seed + size.user_seeds))
+    errors = []
+    for case in CASES:
+        null = case in ("A/A", "common shock")
+        parts = size.parts if null else 1
+        runs = size.null_runs // parts if null else size.power_runs
+        for part in range(parts):
+            arguments = {
+                "case": case,
+                "part": part,
+                "runs": runs,
+                "batches": size.release_batches,
+                "seed": seed,
+            }
+            errors.append(Task(f"release-{slug(case)}-{part}", releases, arguments))
+    regrets = [
+        Task(
+            f"regret-{slug(world)}-{strategy}",
+            regret,
+            {"world": world, "strategy": strategy, "seeds": seeds, "batches": size.regret_batches},
+        )
+        for world in WORLDS
+        for strategy in STRATEGIES
+    ]
+    users = [
+        Task(
+            f"users-{slug(scenario)}-{place}",
+            picked,
+            {"scenario": scenario, "design": design, "seeds": small, "batches": size.user_batches},
+        )
+        for scenario, designs in DESIGNS.items()
+        for place, design in enumerate(designs)
+    ]
+    training = [
+        Task(
+            f"train-{slug(name)}",
+            train_arm,
+            {
+                "scenario": SCENARIO,
+                "hours": list(hours),
+                "seed": 1000 + seed,
+                "folder": str(folder_of(out, name)),
+            },
+        )
+        for name, hours in TRAINED.items()
+    ]
+    serving = [
+        Task(
+            f"serve-{place}-{one}",
+            serve_arm,
+            {
+                "scenario": SCENARIO,
+                "arm": arm,
+                "seed": one,
+                "num_users": size.simulator_users,
+                "first": one * size.simulator_users,
+            },
+        )
+        for place, arm in enumerate(study_arms(out))
+        for one in range(seed, seed + size.simulator_seeds)
+    ]
+    deciding = [
+        Task(
+            f"drift-{strategy}",
+            strategies_on_arms,
+            {
+                "folder": str(out / "tasks"),
+                "arms": [CONTROL_ARM, *TRAINED],
+                "strategy": strategy,
+                "seeds": list(range(seed, seed + size.simulator_seeds)),
+                "batch_size": size.simulator_batch,
+            },
+        )
+        for strategy in STRATEGIES
+    ]
+    return [errors + regrets + users + training, serving, deciding]
+
+
+def study_arms(out: Path) -> list[str]:
+    """The arms of the simulator's rows, the control first."""
+    return [CONTROL_ARM, *(str(folder_of(out, name)) for name in TRAINED)]
+
+
+def folder_of(out: Path, name: str) -> Path:
+    """Where a trained arm is saved."""
+    return out / "arms" / slug(name)
+
+
+def slug(name: str) -> str:
+    """A name as part of a file's name."""
+    return name.replace("/", "").replace(" ", "-").replace(".", "_")
