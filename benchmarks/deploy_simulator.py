@@ -40,7 +40,6 @@ VALIDATION_SHARE = 0.05
 """Offline estimates come from users of the logging policy in the first part of the run."""
 OTHER_USERS = 10**9
 """First of the users of validation logs; those of training logs begin at twice that."""
-TRAINING_USERS = 5_000
 SIMULATOR_SETTINGS = Settings(control_share=0.02, floor=0.01, high=RESPONSE_CAP)
 """Of the study's rows, as in its synthetic worlds."""
 
@@ -212,14 +211,16 @@ def deploy_table(
     }
 
 
-def train_arm(scenario: str, hours: list[float], seed: int, folder: str, report: Report) -> dict[str, Any]:
+def train_arm(
+    scenario: str, hours: list[float], num_users: int, seed: int, folder: str, report: Report
+) -> dict[str, Any]:
     """IPS trained on a log of the logging policy in a part of the run; saved, returns where."""
     from agents import Reinforce
 
     world = World(get_scenario(scenario).config)
     run = world.config.run
     low, high = (int(hour / run.run_hours * run.run_users) for hour in hours)
-    number = np.arange(TRAINING_USERS)
+    number = np.arange(num_users)
     users = OTHER_USERS * 2 + number // (high - low) * run.run_users + low + number % (high - low)
     logging = find_policy("--arms", "logging", world)
     steps = get_scenario(scenario).max_episode_steps

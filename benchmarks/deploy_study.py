@@ -14,15 +14,16 @@ from benchmarks.deploy_report import study_summary, study_table
 from benchmarks.deploy_simulator import serve_arm, strategies_on_arms, train_arm
 from benchmarks.deploy_study_figures import draw_study
 from benchmarks.deploy_users import DESIGNS, picked
-from benchmarks.deploy_worlds import WORLDS
+from benchmarks.deploy_worlds import SEGMENTED_WORLD, WORLDS
 from benchmarks.progress import run_missing
 from benchmarks.provenance import code_settings, hash_files
 from benchmarks.tasks import Task, TaskFolder, write_json
 from recsim_env.deployment import STRATEGIES
 
 SCENARIO = "Drift-v0"
-TRAINED = {"trained early": (0.0, 168.0), "trained midway": (168.0, 336.0), "trained late": (456.0, 552.0)}
-"""Arms that learned (IPS) from the logging policy's log of these hours."""
+TRAINED = {"trained early": (0.0, 168.0), "trained later": (168.0, 336.0)}
+"""Arms that learned (IPS) from the logging policy's log of these hours: before and after the first change."""
+GREEDY_ARM = "greedy"
 CONTROL_ARM = "softmax:temperature=0.5"
 
 
@@ -35,7 +36,7 @@ class Preset(NamedTuple):
         release_batches: horizon of the runs above.
         seeds: paired, of regret; regret_batches: their horizon.
         user_seeds, user_batches: of carry-over and delayed feedback.
-        simulator_seeds, simulator_users, simulator_batch: of Drift-v0.
+        simulator_seeds, simulator_users, simulator_batch: of Drift-v0; training_users: of its trained arms.
     """
 
     null_runs: int
@@ -49,11 +50,12 @@ class Preset(NamedTuple):
     simulator_seeds: int
     simulator_users: int
     simulator_batch: int
+    training_users: int
 
 
 PRESETS = {
-    "full": Preset(2_000, 1_000, 4, 300, 30, 480, 30, 200, 30, 4_000, 20),
-    "quick": Preset(100, 50, 1, 100, 3, 160, 3, 150, 2, 500, 10),
+    "full": Preset(2_000, 1_000, 4, 300, 30, 480, 30, 200, 30, 2_000, 10, 2_000),
+    "quick": Preset(100, 50, 1, 100, 3, 160, 3, 150, 2, 500, 10, 100),
 }
 
 
@@ -118,7 +120,7 @@ def stages(size: Preset, seed: int, out: Path) -> list[list[Task]]:
             {"world": world, "strategy": strategy, "seeds": seeds, "batches": size.regret_batches},
         )
         for world in WORLDS
-        for strategy in STRATEGIES
+        for strategy in strategies_of(world)
     ]
     users = [
         Task(
@@ -136,6 +138,7 @@ def stages(size: Preset, seed: int, out: Path) -> list[list[Task]]:
             {
                 "scenario": SCENARIO,
                 "hours": list(hours),
+                "num_users": size.training_users,
                 "seed": 1000 + seed,
                 "folder": str(folder_of(out, name)),
             },
@@ -163,7 +166,7 @@ def stages(size: Preset, seed: int, out: Path) -> list[list[Task]]:
             strategies_on_arms,
             {
                 "folder": str(out / "tasks"),
-                "arms": [CONTROL_ARM, *TRAINED],
+                "arms": [CONTROL_ARM, GREEDY_ARM, *TRAINED],
                 "strategy": strategy,
                 "seeds": list(range(seed, seed + size.simulator_seeds)),
                 "batch_size": size.simulator_batch,
@@ -174,9 +177,14 @@ def stages(size: Preset, seed: int, out: Path) -> list[list[Task]]:
     return [errors + regrets + users + training, serving, deciding]
 
 
+def strategies_of(world: str) -> list[str]:
+    """All; without those that tell segments apart where there is one, and they would be others again."""
+    return [name for name in STRATEGIES if world == SEGMENTED_WORLD or not name.startswith("segment")]
+
+
 def study_arms(out: Path) -> list[str]:
     """The arms of the simulator's rows, the control first."""
-    return [CONTROL_ARM, *(str(folder_of(out, name)) for name in TRAINED)]
+    return [CONTROL_ARM, GREEDY_ARM, *(str(folder_of(out, name)) for name in TRAINED)]
 
 
 def folder_of(out: Path, name: str) -> Path:

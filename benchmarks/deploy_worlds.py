@@ -18,6 +18,7 @@ ARMS = 4
 BEST, SPREAD = 0.12, 0.04
 """Reward of the best arm; the others are worse by up to SPREAD, and by a quarter of it at least."""
 SEGMENTS = 3
+SEGMENTED_WORLD = "per-segment drift"
 
 
 class SyntheticWorld(NamedTuple):
@@ -103,7 +104,7 @@ WORLDS: dict[str, Callable[[int, int], tuple[NDArray[np.float64], int, int]]] = 
     "sudden swap": sudden,
     "gradual drift": gradual,
     "recurring drift": recurring,
-    "per-segment drift": per_segment,
+    SEGMENTED_WORLD: per_segment,
 }
 """Name -> (seed, batches) -> ([T, S, A] means, true changes, first change)."""
 
