@@ -53,7 +53,7 @@ class Settings(Section):
     high: float = real(1.0)
     failure_limit: int = whole(0, 0, 1_000_000)
     pause_at: float = real(5.0, 1.0)
-    alarm_threshold: float = real(20.0, 0.0)
+    alarm_threshold: float = real(15.0, 0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

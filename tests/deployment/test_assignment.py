@@ -12,8 +12,8 @@ from recsim_env.deployment.assignment import mix
 USERS = np.arange(40_000)
 
 
-def shares(*row, count=len(USERS)):
-    return np.tile(np.array(row, float), (count, 1))
+def shares(*row):
+    return np.tile(np.array(row, float), (len(USERS), 1))
 
 
 def test_mixing_is_that_of_splitmix64():

@@ -3,8 +3,8 @@
     python3.11 -m venv river && river/bin/pip install river==0.26.1
     river/bin/python tests/golden/make_drift_values.py
 
-Writes `drift_values.json`: streams (from Python's own generator, the same everywhere), settings, and after which
-numbers river's Page-Hinkley test found a change. `tests/golden/test_drift_values.py` compares ours.
+Writes `drift_values.json`: streams (of Python's own generator, the same everywhere), settings, and the places
+at which river's Page-Hinkley test found a change; `test_drift_values.py` compares ours.
 """
 
 from __future__ import annotations
