@@ -52,7 +52,7 @@ def test_only_users_of_arms_that_lost_share_move():
     moved = before != after
     moves = set(zip(before[moved].tolist(), after[moved].tolist(), strict=True))
     assert moves == {(1, 0), (1, 2), (0, 2)}  # never to arm 1, never from arm 2
-    assert moved.mean() == pytest.approx(0.1, abs=0.03)
+    assert 0.1 <= moved.mean() < 0.15  # a tenth of all users has to move
 
 
 def test_an_arm_that_is_added_takes_users_and_moves_no_others():
