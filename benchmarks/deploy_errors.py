@@ -21,7 +21,7 @@ FULL_TEN_PERCENT = (Step(0.1, 1_000_000),)
 SHOCK = (0.4, 0.55, 0.7)
 """A shock to all arms: from and to which share of the time, and the factor on every reward."""
 HARMS = {"large": 0.5, "medium": 0.8, "small": 0.95}
-CURVE = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 1.0)
+CURVE = (0.5, 0.7, 0.8, 0.9, 0.95)
 """Reward of a bad release as a share of the control's."""
 GOOD = 1.1
 FAILED_BELOW, CHECKS = 0.95, 5

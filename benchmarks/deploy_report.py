@@ -43,8 +43,8 @@ def study_summary(folder: TaskFolder, size: Preset) -> dict[str, Any]:
     for world in WORLDS:
         results_of = {name: folder.result(f"regret-{slug(world)}-{name}") for name in strategies_of(world)}
         rows += regret_rows(world, results_of)
-    drift = {name: folder.result(f"drift-{name}") for name in STRATEGIES}
-    rows += regret_rows("Drift-v0", drift)
+    if all(folder.has(f"drift-{name}") for name in STRATEGIES):
+        rows += regret_rows("Drift-v0", {name: folder.result(f"drift-{name}") for name in STRATEGIES})
     for scenario, designs in DESIGNS.items():
         for place, design in enumerate(designs):
             rows += user_rows(scenario, design, folder.result(f"users-{slug(scenario)}-{place}"))
@@ -190,9 +190,9 @@ def claims(rows: Sequence[Row]) -> list[dict[str, Any]]:
         claim(f"stationary: lost by {name}", find(rows, "stationary", name, lost)["value"], 0.02, True)
     regret = {
         world: {name: find(rows, world, name, "dynamic regret")["value"] for name in (*PAPER, *DETECTED)}
-        for world in ("sudden swap", "Drift-v0")
+        for world in ("sudden swap",)
     }
-    for world in ("sudden swap", "Drift-v0"):
+    for world in regret:
         best = min(regret[world][name] for name in PAPER)
         for name in DETECTED:
             text = f"{world}: regret of {name} over that of the paper's best"

@@ -7,9 +7,7 @@ other arms would have earned is known for regret. Strategies see nothing but the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,11 +33,11 @@ RESPONSE_CAP = 60.0
 """Returns of a session are clipped here for the tests of rollback, which want a bounded response."""
 WINDOW = 0.1
 """Share of the run over which an arm's reward is averaged to say which is the best at a time."""
-VALIDATION_USERS = 4_000
+VALIDATION_USERS = 1_000
 VALIDATION_SHARE = 0.05
 """Offline estimates come from users of the logging policy in the first part of the run."""
 OTHER_USERS = 10**9
-"""First of the users of validation logs; those of training logs begin at twice that."""
+"""First of the users of validation logs."""
 SIMULATOR_SETTINGS = Settings(control_share=0.02, floor=0.01, high=RESPONSE_CAP)
 """Of the study's rows, as in its synthetic worlds."""
 
@@ -208,66 +206,4 @@ def deploy_table(
         "events": [[one.batch, one.kind, one.arm] for one in decisions],
         "log": [json_line(one).rstrip() for one in decisions],
         "text": [text_line(one).rstrip() for one in decisions],
-    }
-
-
-def train_arm(
-    scenario: str, hours: list[float], num_users: int, seed: int, folder: str, report: Report
-) -> dict[str, Any]:
-    """IPS trained on a log of the logging policy in a part of the run; saved, returns where."""
-    from agents import Reinforce
-
-    world = World(get_scenario(scenario).config)
-    run = world.config.run
-    low, high = (int(hour / run.run_hours * run.run_users) for hour in hours)
-    number = np.arange(num_users)
-    users = OTHER_USERS * 2 + number // (high - low) * run.run_users + low + number % (high - low)
-    logging = find_policy("--arms", "logging", world)
-    steps = get_scenario(scenario).max_episode_steps
-    generator = np.random.default_rng([seed, 34])
-    batches = rollout(world, logging, users, seed=seed, generator=generator, max_steps=steps)
-    log = EventLog.from_columns(sorted_columns(batches), logging.name)
-    agent = Reinforce().fit(
-        log, world.public_catalog, seed=seed, progress=lambda step, total, _: report(step / total)
-    )
-    Path(folder).parent.mkdir(parents=True, exist_ok=True)
-    agent.save(folder)
-    return {"folder": folder, "decisions": len(log)}
-
-
-def strategies_on_arms(
-    folder: str, arms: list[str], strategy: str, seeds: list[int], batch_size: int, report: Report
-) -> dict[str, Any]:
-    """One strategy on the tables of all seeds, every arm admitted at the start, no ramp.
-
-    Args:
-        folder: of the results of `serve_arm`, as `serve-<arm>-<seed>.json`.
-
-    Returns:
-        columns with one entry a seed: reward (total), regret (dynamic), fixed, switches, changes; and of the
-        first seed: shares, dynamic; arm_rewards: [T, A], over all seeds.
-    """
-    tables, estimates = [], []
-    for seed in seeds:
-        paths = [Path(folder) / f"serve-{place}-{seed}.json" for place in range(len(arms))]
-        results = [json.loads(path.read_text(encoding="utf-8"))["result"] for path in paths]
-        tables.append(table_of(results))
-        estimates.append([result["estimate"] for result in results])
-    curves = arm_curves(tables, batch_size)
-    found = []
-    for seed, table, values in zip(seeds, tables, estimates, strict=True):
-        named = dict(zip(arms, values, strict=True))
-        found.append(
-            deploy_table(table, named, strategy, curves, batch_size, seed, 0, False, SIMULATOR_SETTINGS)
-        )
-        report(len(found) / len(seeds))
-    return {
-        "reward": [one["reward"] * batch_size * len(curves) for one in found],
-        "regret": [one["dynamic"][-1] for one in found],
-        "fixed": [one["fixed"][-1] for one in found],
-        "switches": [one["switches"] for one in found],
-        "detected": [one["changes"] for one in found],
-        "shares": np.mean([one["shares"] for one in found], axis=0).round(4).tolist(),
-        "curve": np.mean([one["dynamic"] for one in found], axis=0).round(2).tolist(),
-        "arm_rewards": curves.round(4).tolist(),
     }

@@ -61,7 +61,7 @@ DESIGNS: dict[str, dict[str, dict[str, Any]]] = {
     "carry-over": {
         "A/B test, every request anew": {"sticky": False},
         "A/B test, sticky users": {},
-        "A/B test, sticky users, washout of 80 batches": {"washout": 80},
+        "A/B test, sticky users, washout of 60 batches": {"washout": 60},
     },
     "delayed purchases": {
         "A/B test, what came at once": {},
