@@ -207,3 +207,41 @@ def deploy_table(
         "log": [json_line(one).rstrip() for one in decisions],
         "text": [text_line(one).rstrip() for one in decisions],
     }
+
+
+def strategies_on_arms(
+    folder: str, arms: list[str], strategy: str, seeds: list[int], batch_size: int, report: Report
+) -> dict[str, Any]:
+    """One strategy on the tables of all seeds, every arm admitted at the start, no ramp.
+
+    Args:
+        folder: of the results of `serve_arm`, as `serve-<arm>-<seed>.json`.
+
+    Returns:
+        columns with one entry a seed: reward (total), regret (dynamic), fixed, switches, changes; and of the
+        first seed: shares, dynamic; arm_rewards: [T, A], over all seeds.
+    """
+    tables, estimates = [], []
+    for seed in seeds:
+        paths = [Path(folder) / f"serve-{place}-{seed}.json" for place in range(len(arms))]
+        results = [json.loads(path.read_text(encoding="utf-8"))["result"] for path in paths]
+        tables.append(table_of(results))
+        estimates.append([result["estimate"] for result in results])
+    curves = arm_curves(tables, batch_size)
+    found = []
+    for seed, table, values in zip(seeds, tables, estimates, strict=True):
+        named = dict(zip(arms, values, strict=True))
+        found.append(
+            deploy_table(table, named, strategy, curves, batch_size, seed, 0, False, SIMULATOR_SETTINGS)
+        )
+        report(len(found) / len(seeds))
+    return {
+        "reward": [one["reward"] * batch_size * len(curves) for one in found],
+        "regret": [one["dynamic"][-1] for one in found],
+        "fixed": [one["fixed"][-1] for one in found],
+        "switches": [one["switches"] for one in found],
+        "detected": [one["changes"] for one in found],
+        "shares": np.mean([one["shares"] for one in found], axis=0).round(4).tolist(),
+        "curve": np.mean([one["dynamic"] for one in found], axis=0).round(2).tolist(),
+        "arm_rewards": curves.round(4).tolist(),
+    }
