@@ -7,7 +7,9 @@ other arms would have earned is known for regret. Strategies see nothing but the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
