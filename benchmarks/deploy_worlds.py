@@ -26,7 +26,7 @@ class SyntheticWorld(NamedTuple):
 
     Attributes:
         means: [T, R, S, A] float64 in [0, 1], mean reward by batch, run, segment and arm.
-        changes: [R] int, how often the best arm truly changes.
+        changes: [R] int, how often the best arm truly changes, in all segments together.
         first_change: [R] int, batch of the first change; T without one.
     """
 
@@ -51,40 +51,40 @@ def swapped(arms: NDArray[np.float64], luck: np.random.Generator) -> NDArray[np.
     return changed
 
 
-def stationary(seed: int, batches: int) -> tuple[NDArray[np.float64], int, int]:
+def stationary(seed: int, batches: int) -> tuple[NDArray[np.float64], int]:
     """Nothing changes."""
     arms = draw_arms(np.random.default_rng([seed, 1]))
-    return np.tile(arms, (batches, 1, 1)), 0, batches
+    return np.tile(arms, (batches, 1, 1)), batches
 
 
-def sudden(seed: int, batches: int) -> tuple[NDArray[np.float64], int, int]:
+def sudden(seed: int, batches: int) -> tuple[NDArray[np.float64], int]:
     """The best arm changes places with another, between 40 and 60% of the way."""
     luck = np.random.default_rng([seed, 2])
     arms = draw_arms(luck)
     when = int(batches * luck.uniform(0.4, 0.6))
     late = np.arange(batches)[:, None] >= when
-    return np.where(late, swapped(arms, luck), arms)[:, None], 1, when
+    return np.where(late, swapped(arms, luck), arms)[:, None], when
 
 
-def gradual(seed: int, batches: int) -> tuple[NDArray[np.float64], int, int]:
+def gradual(seed: int, batches: int) -> tuple[NDArray[np.float64], int]:
     """The same exchange, spread over a quarter of the time."""
     luck = np.random.default_rng([seed, 3])
     arms = draw_arms(luck)
     begin = int(batches * luck.uniform(0.3, 0.5))
     level = np.clip((np.arange(batches)[:, None] - begin) / (batches // 4), 0, 1)
-    return ((1 - level) * arms + level * swapped(arms, luck))[:, None], 1, begin + batches // 8
+    return ((1 - level) * arms + level * swapped(arms, luck))[:, None], begin + batches // 8
 
 
-def recurring(seed: int, batches: int) -> tuple[NDArray[np.float64], int, int]:
+def recurring(seed: int, batches: int) -> tuple[NDArray[np.float64], int]:
     """Two arms exchange places and back, four cycles."""
     luck = np.random.default_rng([seed, 4])
     arms = draw_arms(luck)
     half = batches // 8
     other = (np.arange(batches)[:, None] // half) % 2 == 1
-    return np.where(other, swapped(arms, luck), arms)[:, None], 7, half
+    return np.where(other, swapped(arms, luck), arms)[:, None], half
 
 
-def per_segment(seed: int, batches: int) -> tuple[NDArray[np.float64], int, int]:
+def per_segment(seed: int, batches: int) -> tuple[NDArray[np.float64], int]:
     """At first all segments want the same arm; then each gets another best one, at its own time."""
     luck = np.random.default_rng([seed, 5])
     arms = draw_arms(luck)
@@ -96,24 +96,26 @@ def per_segment(seed: int, batches: int) -> tuple[NDArray[np.float64], int, int]
         first = min(first, when)
         other = others[segment - 1]
         means[when:, segment, [best, other]] = arms[[other, best]]
-    return means, SEGMENTS - 1, first
+    return means, first
 
 
-WORLDS: dict[str, Callable[[int, int], tuple[NDArray[np.float64], int, int]]] = {
+WORLDS: dict[str, Callable[[int, int], tuple[NDArray[np.float64], int]]] = {
     "stationary": stationary,
     "sudden swap": sudden,
     "gradual drift": gradual,
     "recurring drift": recurring,
     SEGMENTED_WORLD: per_segment,
 }
-"""Name -> (seed, batches) -> ([T, S, A] means, true changes, first change)."""
+"""Name -> (seed, batches) -> ([T, S, A] means, batch of the first change)."""
 
 
 def draw_world(name: str, seeds: Sequence[int], batches: int) -> SyntheticWorld:
     """The world of a name, one run for each seed."""
     drawn = [WORLDS[name](seed, batches) for seed in seeds]
     means = np.stack([one[0] for one in drawn], axis=1)
-    return SyntheticWorld(means, np.array([one[1] for one in drawn]), np.array([one[2] for one in drawn]))
+    best = means.argmax(axis=3)
+    changes = (best[1:] != best[:-1]).sum(axis=(0, 2))
+    return SyntheticWorld(means, changes, np.array([one[1] for one in drawn]))
 
 
 class Trace(NamedTuple):
