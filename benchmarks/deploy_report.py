@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.deploy_study import Preset
 
 ALPHA = 0.01
+SIMULATED = "Drift-v0"
 COMMAND = "recsim-env deploy --study"
 OURS = "sequential test"
 ADAPTIVE = [name for name in STRATEGIES if name not in ("naive", "validation", "ab_test")]
@@ -32,22 +33,30 @@ Row = dict[str, Any]
 
 
 def study_summary(folder: TaskFolder, size: Preset) -> dict[str, Any]:
-    """Rows (scenario, strategy, metric, value, lower, upper, runs; 95% intervals), and the claims on them."""
+    """Rows (scenario, strategy, metric, value, lower, upper, runs; 95% intervals), and the claims on them.
+
+    Of a study that is under way, what is complete.
+    """
     from benchmarks.deploy_study import slug, strategies_of
 
     rows: list[Row] = []
     for case in CASES:
         parts = size.parts if case in ("A/A", "common shock") else 1
-        results = [folder.result(f"release-{slug(case)}-{part}") for part in range(parts)]
-        rows += release_rows(case, results)
-    for world in WORLDS:
-        results_of = {name: folder.result(f"regret-{slug(world)}-{name}") for name in strategies_of(world)}
-        rows += regret_rows(world, results_of)
-    if all(folder.has(f"drift-{name}") for name in STRATEGIES):
-        rows += regret_rows("Drift-v0", {name: folder.result(f"drift-{name}") for name in STRATEGIES})
+        names = [f"release-{slug(case)}-{part}" for part in range(parts)]
+        if all(map(folder.has, names)):
+            rows += release_rows(case, [folder.result(name) for name in names])
+    for world in (*WORLDS, SIMULATED):
+        of_strategy = {
+            name: f"drift-{name}" if world == SIMULATED else f"regret-{slug(world)}-{name}"
+            for name in (STRATEGIES if world == SIMULATED else strategies_of(world))
+        }
+        if all(map(folder.has, of_strategy.values())):
+            rows += regret_rows(world, {name: folder.result(task) for name, task in of_strategy.items()})
     for scenario, designs in DESIGNS.items():
         for place, design in enumerate(designs):
-            rows += user_rows(scenario, design, folder.result(f"users-{slug(scenario)}-{place}"))
+            task = f"users-{slug(scenario)}-{place}"
+            if folder.has(task):
+                rows += user_rows(scenario, design, folder.result(task))
     return {
         "command": COMMAND,
         "settings": folder.settings,
@@ -127,7 +136,7 @@ def regret_rows(world: str, results: Mapping[str, Mapping[str, Any]]) -> list[Ro
     rows = []
     for name, result in results.items():
         regret = np.array(result["regret"])
-        total = np.array(result["reward"]) + (regret if world == "Drift-v0" else 0.0)
+        total = np.array(result["reward"]) + (regret if world == SIMULATED else 0.0)
         rows.append(mean_row(world, name, "dynamic regret", regret))
         rows.append(mean_row(world, name, "share of the oracle's reward lost", regret / total))
         rows.append(mean_row(world, name, "regret to the best single arm", result["fixed"]))
@@ -164,78 +173,72 @@ def user_rows(scenario: str, design: str, result: Mapping[str, Any]) -> list[Row
     return rows
 
 
-def find(rows: Sequence[Row], scenario: str, strategy: str, metric: str) -> Row:
-    """The row of these names."""
-    return next(
-        one
-        for one in rows
-        if (one["scenario"], one["strategy"], one["metric"]) == (scenario, strategy, metric)
-    )
+def find(rows: Sequence[Row], scenario: str, strategy: str, metric: str) -> Row | None:
+    """The row of these names, None where that part of the study is not complete."""
+    key = (scenario, strategy, metric)
+    return next((one for one in rows if (one["scenario"], one["strategy"], one["metric"]) == key), None)
 
 
 def claims(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """What was to be shown, the figure that decides, and whether it holds."""
+    """What was to be shown, the figure that decides, and whether it holds; of the rows that are there."""
     found: list[dict[str, Any]] = []
 
-    def claim(text: str, value: float | None, bound: float, most: bool) -> None:
-        holds = value is not None and (value <= bound if most else value >= bound)
-        found.append({"claim": text, "value": value, "bound": bound, "holds": holds})
+    def value(scenario: str, strategy: str, metric: str, end: str = "value") -> float | None:
+        row = find(rows, scenario, strategy, metric)
+        return None if row is None else row[end]
 
-    null = find(rows, "A/A", OURS, "rolled back")
-    claim("A/A: false rollback, upper end", null["upper"], 0.02, True)
+    def claim(text: str, figure: float | None, bound: float | None, most: bool) -> None:
+        if figure is not None and bound is not None:
+            holds = figure <= bound if most else figure >= bound
+            found.append({"claim": text, "value": figure, "bound": bound, "holds": holds})
+
+    upper = value("A/A", OURS, "rolled back", "upper")
+    claim("A/A: false rollback, upper end", upper, 0.02, True)
     for rule in ("peeking z-test at 1%", "peeking z-test at 5%", "failure limit of 5"):
-        claim(f"A/A: {rule} fails", find(rows, "A/A", rule, "rolled back")["value"], 0.2, False)
-    lost = "share of the oracle's reward lost"
+        claim(f"A/A: {rule} fails", value("A/A", rule, "rolled back"), 0.2, False)
     for name in (name for name in ADAPTIVE if not name.startswith("segment")):
-        claim(f"stationary: lost by {name}", find(rows, "stationary", name, lost)["value"], 0.02, True)
-    regret = {
-        world: {name: find(rows, world, name, "dynamic regret")["value"] for name in (*PAPER, *DETECTED)}
-        for world in ("sudden swap",)
-    }
-    for world in regret:
-        best = min(regret[world][name] for name in PAPER)
+        lost = value("stationary", name, "share of the oracle's reward lost")
+        claim(f"stationary: lost by {name}", lost, 0.02, True)
+    for world in ("sudden swap", SIMULATED):
+        regret = {name: value(world, name, "dynamic regret") for name in STRATEGIES}
+        six = [one for name in PAPER if (one := regret[name]) is not None]
         for name in DETECTED:
-            text = f"{world}: regret of {name} over that of the paper's best"
-            claim(text, regret[world][name] / best, 0.5, True)
+            mine = regret[name]
+            share = None if mine is None or len(six) < len(PAPER) else mine / min(six)
+            claim(f"{world}: regret of {name} over that of the paper's best", share, 0.5, True)
     for world in ("gradual drift", "recurring drift", "per-segment drift"):
         for name in DETECTED:
-            value = find(rows, world, name, "switches per true change")["value"]
-            claim(f"{world}: switches per true change of {name}", value, 3.0, True)
-    headroom = find(rows, "per-segment drift", "segment_detected_thompson", "share of the segment headroom")
-    claim(
-        "per-segment drift: headroom that segment_detected_thompson recovers", headroom["value"], 0.6, False
-    )
-    shock = find(rows, "common shock", OURS, "rolled back")
-    claim(
-        "common shock: rollback rate, lower end against the upper end in A/A",
-        shock["lower"],
-        null["upper"],
-        True,
-    )
-    claim(
-        "common shock: alarm raised", find(rows, "common shock", OURS, "alarm raised")["value"], 0.95, False
-    )
-    large = find(rows, f"harm to {HARMS['large']:g}", OURS, "rolled back")
-    claim("bad release, large harm: rolled back", large["value"], 0.95, False)
-    claim("good release: promoted", find(rows, "good release", OURS, "promoted")["value"], 0.9, False)
+            switches = value(world, name, "switches per true change")
+            claim(f"{world}: switches per true change of {name}", switches, 3.0, True)
+    best = "segment_detected_thompson"
+    headroom = value("per-segment drift", best, "share of the segment headroom")
+    claim(f"per-segment drift: headroom that {best} recovers", headroom, 0.6, False)
+    shock = value("common shock", OURS, "rolled back", "lower")
+    claim("common shock: rollback rate, lower end against the upper end in A/A", shock, upper, True)
+    claim("common shock: alarm raised", value("common shock", OURS, "alarm raised"), 0.95, False)
+    large = value(f"harm to {HARMS['large']:g}", OURS, "rolled back")
+    claim("bad release, large harm: rolled back", large, 0.95, False)
+    claim("good release: promoted", value("good release", OURS, "promoted"), 0.9, False)
     for case in ("A/A", "bad release"):
-        claim(f"{case}: false promotion", find(rows, case, OURS, "promoted")["value"], ALPHA, True)
+        claim(f"{case}: false promotion", value(case, OURS, "promoted"), ALPHA, True)
     for scenario, designs in DESIGNS.items():
         first, *_, last = designs
-        wrong = find(rows, scenario, first, "true winner picked")["value"]
+        wrong = value(scenario, first, "true winner picked")
         claim(f"{scenario}: '{first}' picks the true winner", wrong, 0.5, True)
-        right = find(rows, scenario, last, "true winner picked")["value"]
+        right = value(scenario, last, "true winner picked")
         claim(f"{scenario}: '{last}' picks the true winner", right, 0.9, False)
     return found
 
 
 def power_curve(rows: Sequence[Row]) -> list[tuple[float, Row, Row]]:
     """(reward of the release as a share of the control's, rolled back, requests to rollback)."""
-    cases = [(factor, f"harm to {factor:g}") for factor in CURVE]
-    return [
-        (factor, find(rows, case, OURS, "rolled back"), find(rows, case, OURS, "requests to rollback"))
-        for factor, case in cases
-    ]
+    curve = []
+    for factor in CURVE:
+        case = f"harm to {factor:g}"
+        rolled, late = (find(rows, case, OURS, metric) for metric in ("rolled back", "requests to rollback"))
+        if rolled is not None and late is not None:
+            curve.append((factor, rolled, late))
+    return curve
 
 
 def study_table(summary: Mapping[str, Any]) -> RenderableType:
