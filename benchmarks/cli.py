@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.choices import check_agents_package
+from benchmarks.deploy_command import deploy
 from benchmarks.log_commands import simulate
 from benchmarks.ope_command import ope
 from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
@@ -202,6 +203,7 @@ app.command()(watch)
 app.command()(facts)
 app.command()(simulate)
 app.command()(ope)
+app.command(context_settings={"allow_extra_args": True})(deploy)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # A name stands for a module of recsim_env, or for a package of it whose own modules are on one floor.
 FLOORS: list[list[str]] = [
     ["checked", "compiling", "policy", "spaces", "threads"],
-    ["arithmetic"],
+    ["arithmetic", "deployment"],
     ["streams"],
     ["config"],
     ["records", "scenarios"],

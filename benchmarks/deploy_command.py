@@ -1,0 +1,107 @@
+"""The command `recsim-env deploy`: a deployment of some policies, or the study of the strategies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.choices import check_agents_package
+from benchmarks.errors import UsageError
+from benchmarks.options import Jobs, JsonPath, Overwrite, Scenario
+from benchmarks.terminal import plain_errors, standard_output
+from benchmarks.workers import default_jobs
+from recsim_env.streams import MAX_SEED
+
+
+def deploy(
+    context: typer.Context,
+    scenario: Scenario = "Drift-v0",
+    arms: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Policies to choose from, the control first: names as `simulate --policy` takes them, or "
+            "folders of saved agents; several behind one --arms. Default: logging, popular, "
+            "softmax:temperature=0.5, greedy.",
+            metavar="SPEC|DIR...",
+            show_default=False,
+        ),
+    ] = None,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="Who decides: naive, ab_test, thompson, detected_thompson, ...; or all.", metavar="NAME"
+        ),
+    ] = "all",
+    users: Annotated[int, typer.Option(help="How many users come, one session each.", min=10)] = 10_000,
+    batch: Annotated[int, typer.Option(help="Users a batch; shares change between batches.", min=1)] = 50,
+    seed: Annotated[int, typer.Option(help="Of users, assignments and strategies.", min=0, max=MAX_SEED)] = 0,
+    release_every: Annotated[
+        int, typer.Option(help="Batches from the release of one arm to the next; 0: all at the start.", min=0)
+    ] = 20,
+    ramp: Annotated[
+        bool,
+        typer.Option(
+            "--ramp/--no-ramp",
+            help="Releases go up a ramp of 1, 5, 10, 25, 50% and are rolled back if they do harm; or they "
+            "serve at once, and the strategy alone decides.",
+        ),
+    ] = True,
+    study: Annotated[
+        bool, typer.Option("--study", help="No arms: error rates, power and regret in worlds of known truth.")
+    ] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full/--quick", help="Of the study: the figures to report, or a few runs of each."),
+    ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for results; a run that was cut resumes from what it holds. Default: "
+            "results/deploy, with --study results/deploy-study.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Jobs = None,
+    json: JsonPath = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Deploy several policies: a strategy decides, batch after batch, who serves whom; bad ones go back.
+
+    Prints what every strategy earned and lost, draws traffic shares, regret and exposure to the worst arm,
+    and writes a decision log for each: what was decided, when and on what evidence. With --study: the table
+    of docs/deployment.md.
+    """
+    with plain_errors():
+        check_agents_package()
+        chosen = [*(arms or []), *context.args]
+        if study:
+            if chosen:
+                raise UsageError("--study has its own arms; leave out --arms")
+            from benchmarks.deploy_study import study as run_study
+
+            run_study(
+                preset="full" if full else "quick",
+                seed=seed,
+                out=out or Path("results/deploy-study"),
+                jobs=jobs or default_jobs(),
+                overwrite=overwrite,
+                json_path=json,
+                console=standard_output(),
+            )
+            return
+        if context.args and not arms:
+            raise UsageError(f"unexpected argument {context.args[0]!r}; arms come behind --arms")
+        from benchmarks.deploy import Asked
+        from benchmarks.deploy import deploy as run
+
+        run(
+            Asked(scenario, chosen, strategy, users, batch, seed, release_every, ramp),
+            out or Path("results/deploy"),
+            jobs or default_jobs(),
+            overwrite,
+            json,
+            standard_output(),
+        )
