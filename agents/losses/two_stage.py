@@ -48,9 +48,9 @@ def two_stage_log_prob(
     if num_candidates == 1:
         return log_prob_t.gather(1, own).squeeze(1)
     others = log_prob_t.detach().scatter(1, own, -torch.inf)
-    uniform = torch.rand((num_draws, *others.shape), generator=generator, dtype=log_prob_t.dtype)
-    noise = -torch.log(-torch.log(uniform.clamp(min=1e-30)).clamp(min=1e-30))
-    drawn = (others + noise).topk(num_candidates - 1, dim=2).indices  # [S, B, M - 1], in the order of draws
+    # Of exponential clocks of rates p the first M - 1 to ring are a draw without replacement, in order.
+    clock = torch.empty((num_draws, *others.shape), dtype=others.dtype).exponential_(generator=generator)
+    drawn = (others - clock.log()).topk(num_candidates - 1, dim=2).indices  # [S, B, M - 1]
     own_prob = log_prob_t.gather(1, own).exp()  # [B, 1]
     log_prob = log_prob_t.expand(num_draws, -1, -1).gather(2, drawn)
     before = log_prob.exp().cumsum(dim=2)  # p(b_1) + ... + p(b_j), j = 1 .. M - 1
