@@ -129,9 +129,10 @@ def test_heads_leave_the_encoder_alone(world, log, observation):
     assert touched == {f"{head}.{part}" for head in heads for part in ("weight", "bias")}
 
 
+@pytest.mark.slow
 def test_the_behaviour_head_approaches_the_logging_policy(world, log, observation):
     """Mean total variation to the known policy: well nearer than uniform, or popularity for all users."""
-    agent = fitted(world, log, preset="estimated", epochs=6.0, learning_rate=0.02)
+    agent = fitted(world, log, preset="estimated", epochs=20.0, learning_rate=0.01)
     true = LoggingPolicy(world.public_catalog).item_prob(observation)
     with torch.no_grad():
         head = torch.softmax(agent.network(to_tensors(observation)).behaviour, 1).numpy()
