@@ -218,7 +218,8 @@ class Reinforce(SoftmaxPolicy):
             return data.log_propensity[rows], None
         if kind == "popularity":
             return self._of_logged(self._log_popularity.expand(len(rows), -1), item), None
-        return torch.full((len(item) * self._rows_per_slate(),), self._log_uniform()), None
+        num_rows = len(item) * self._rows_per_slate()
+        return torch.full((num_rows,), self._log_uniform(), device=item.device), None
 
     def _log_uniform(self) -> float:
         """Log-probability of any ordered slate, or item, under the uniform policy."""

@@ -30,8 +30,8 @@ class ReinforceConfig(TrainingConfig):
         behaviour: the ratio's denominator: "recorded" in the log; "estimated" by a head on the encoder; or,
             wrong on purpose, "uniform", or "popularity" of the item in the log, whoever the user.
         variance_penalty: POEM's factor of the standard error, at least 0.
-        doubly_robust: a reward model stands in for what was not shown; needs raw advantages, and of slates
-            "items".
+        doubly_robust: a reward model stands in for what was not shown; needs raw advantages, one stage, and
+            of slates "items".
         slates: "joint" takes a slate as one action; "items" every shown item as one, with its own reward and
             the top-K multiplier.
         num_candidates: M, the agent acts in two stages: the policy nominates its M best, the reward model
@@ -82,6 +82,11 @@ class ReinforceConfig(TrainingConfig):
             raise ValueError(
                 "advantage: expected 'raw' where doubly_robust is set, for the reward model is the baseline, "
                 f"got {self.advantage!r}"
+            )
+        if self.doubly_robust and self.num_candidates:
+            raise ValueError(
+                "num_candidates: expected 0 where doubly_robust is set, whose value of the policy is that of one "
+                f"stage; got {self.num_candidates}"
             )
         if self.num_candidates and self.acting == "sample":
             raise ValueError(

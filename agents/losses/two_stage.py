@@ -35,7 +35,7 @@ def two_stage_log_prob(
         ranker_t: [B, N] float, logits of the ranker; treated as constant.
         num_candidates: M in [1, N].
         num_draws: candidate sets per row.
-        generator: source of num_draws x B x N variates.
+        generator: of the CPU, source of num_draws x B x N variates.
 
     Returns:
         [B] float.
@@ -50,7 +50,7 @@ def two_stage_log_prob(
     others = log_prob_t.detach().scatter(1, own, -torch.inf)
     # Of exponential clocks of rates p the first M - 1 to ring are a draw without replacement, in order.
     clock = torch.empty((num_draws, *others.shape), dtype=others.dtype).exponential_(generator=generator)
-    drawn = (others - clock.log()).topk(num_candidates - 1, dim=2).indices  # [S, B, M - 1]
+    drawn = (others - clock.log().to(others.device)).topk(num_candidates - 1, dim=2).indices  # [S, B, M - 1]
     own_prob = log_prob_t.gather(1, own).exp()  # [B, 1]
     log_prob = log_prob_t.expand(num_draws, -1, -1).gather(2, drawn)
     before = log_prob.exp().cumsum(dim=2)  # p(b_1) + ... + p(b_j), j = 1 .. M - 1

@@ -200,6 +200,10 @@ def test_presets_are_settings():
         ({"ranker_temperature": 0.0}, "ranker_temperature: expected a finite number above 0"),
         ({"warm_start": 1.5}, r"warm_start: expected in \[0, 1\]"),
         ({"doubly_robust": True}, "advantage: expected 'raw' where doubly_robust is set"),
+        (
+            {"doubly_robust": True, "advantage": "raw", "num_candidates": 3},
+            "num_candidates: expected 0 where doubly_robust is set",
+        ),
         ({"num_candidates": 3, "acting": "sample"}, "acting: expected 'greedy' where num_candidates is set"),
     ],
     ids=str,
