@@ -85,7 +85,7 @@ class ReinforceConfig(TrainingConfig):
             )
         if self.doubly_robust and self.num_candidates:
             raise ValueError(
-                "num_candidates: expected 0 where doubly_robust is set, whose value of the policy is that of one "
+                "num_candidates: expected 0 where doubly_robust is set, which values one "
                 f"stage; got {self.num_candidates}"
             )
         if self.num_candidates and self.acting == "sample":
