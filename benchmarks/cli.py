@@ -211,7 +211,7 @@ def narrow_support(
     """Show what importance weights do with a log that hardly holds the best items.
 
     REINFORCE without correction, and with weights plain, capped, self-normalised, penalised (POEM) and
-    doubly robust, on logs of a sharp policy on Tiny-v0, where every value is known exactly. Prints values,
+    doubly robust, on logs of a sharp softmax on a small Memoryless-v0, where values are known. Prints them,
     the width of their intervals over logs, effective sample sizes and the distance to the known bias.
     """
     with plain_errors():

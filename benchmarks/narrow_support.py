@@ -1,8 +1,8 @@
 """`recsim-env narrow-support`: policy gradients from the log of a policy that hardly shows the best items.
 
-The world is `Tiny-v0` with one decision per user: what can be observed is the user's segment, which also
-decides the expected reward of every item. So the truth is known: the value of any policy, the best one, and
-the policy to which a gradient without correction converges, pi(a|s) proportional to beta(a|s) r(s, a).
+The world is `Memoryless-v0` with few items and one decision per user. The expected reward of every item for
+every user is known, and so are the value of any policy, the best one, and where a gradient without
+correction ends: pi(a|s) proportional to beta(a|s) r(s, a).
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
 from recsim_env.truth import item_truth
 
-SCENARIO = "Tiny-v0"
-LOGGING = "softmax:temperature=0.2,popularity_weight=-0.5"
-"""Unpopular items, sharply: the most popular one, the best for every third user, once in 200 decisions."""
-DECISIONS = 2_000
+SCENARIO = "Memoryless-v0"
+NUM_ITEMS = 20
+LOGGING = "softmax:temperature=0.5"
+"""Topics that users clicked before, sharply: half of the items have propensities below 1 in 300."""
+DECISIONS = 4_000
 USERS = 2_000
 """Held-out users, of whom the truth is read; no policy serves them."""
 TRAINING: dict[str, Any] = {
     "gamma": 0.0,
-    "dim": 8,
+    "dim": 16,
     "batch_size": 500,
-    "epochs": 20.0,
+    "epochs": 10.0,
     "learning_rate": 0.015,
     "acting": "sample",
 }
@@ -70,6 +71,8 @@ def narrow_support(
     check_file(json_path)
     settings = {
         "command": "narrow-support",
+        "scenario": SCENARIO,
+        "num_items": NUM_ITEMS,
         "logging": LOGGING,
         "decisions": DECISIONS,
         "training": TRAINING,
@@ -101,11 +104,11 @@ def judge_methods(seed: int, report: Report) -> dict[str, Any]:
     Returns:
         {"methods": name -> figures, "reference": name -> value}; figures are `value` of the policy as it
         draws, `effective`, the mean effective share of the rows in training, `largest` weight, and
-        `from_biased`, mean total variation from the policy that reward times behaviour makes.
+        `from_biased`, total variation between the frequencies of its items and those of the biased limit.
     """
     from agents import Reinforce, make_logging_policy, preset
 
-    world = World(get_scenario(SCENARIO).config)
+    world = World(get_scenario(SCENARIO).config.replace(catalog={"num_items": NUM_ITEMS}))
     logging: Any = make_logging_policy(LOGGING, world).policy
     log = collect_log(world, logging, DECISIONS, seed=seed, max_steps=1)
     states = world.empty_states(USERS)
@@ -129,7 +132,7 @@ def judge_methods(seed: int, report: Report) -> dict[str, Any]:
             "value": value_of(prob, reward),
             "effective": float(np.mean([metrics["effective"] for metrics in reported])),
             "largest": max(metrics["max_weight"] for metrics in reported),
-            "from_biased": float(0.5 * np.abs(prob - biased).sum(axis=1).mean()),
+            "from_biased": float(0.5 * np.abs(prob.mean(axis=0) - biased.mean(axis=0)).sum()),
         }
         report((place + 1) / len(METHODS))
     reference = {
@@ -141,7 +144,12 @@ def judge_methods(seed: int, report: Report) -> dict[str, Any]:
 
 
 def biased_limit(behaviour: np.ndarray, reward: np.ndarray) -> np.ndarray:
-    """[B, N]: where REINFORCE without correction ends, pi proportional to beta r; Chen et al. (2019)."""
+    """[B, N]: where REINFORCE without correction ends, pi proportional to beta r.
+
+    Of a policy that sees rewards [B, N] as they are; one that sees less of the user ends at their mean.
+
+    Source: Chen et al. (2019), the off-policy simulation.
+    """
     limit = behaviour * reward
     return limit / limit.sum(axis=1, keepdims=True)
 
@@ -171,7 +179,7 @@ def summarise(results: list[dict[str, Any]], seeds: list[int]) -> dict[str, Any]
             }
         )
     return {
-        "scenario": SCENARIO,
+        "scenario": f"{SCENARIO}, {NUM_ITEMS} items",
         "logging": LOGGING,
         "decisions": DECISIONS,
         "seeds": seeds,
@@ -204,7 +212,7 @@ def support_table(summary: Mapping[str, Any]) -> RenderableType:
     reference = ", ".join(f"{name} {value:.3f}" for name, value in summary["reference"].items())
     lines = (
         f"Values known exactly: {reference}.",
-        "Effective: sample size in training, of the minibatch. From beta x r: mean total variation from the "
-        "limit without correction.",
+        "Effective: sample size in training, of the minibatch. From beta x r: total variation between how "
+        "often items are shown and the limit without correction.",
     )
     return Group(table, Text("\n".join(lines), style="dim"))
