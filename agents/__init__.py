@@ -12,7 +12,8 @@ from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
 from agents.registry import AGENTS, COMPARED, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
-from agents.reinforce import Reinforce, ReinforceConfig
+from agents.reinforce import Reinforce
+from agents.reinforce_config import PRESETS, ReinforceConfig, preset
 from agents.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sqn import SQN, SQNConfig
 
@@ -28,6 +29,7 @@ __all__ = [
     "ONLINE",
     "OPTIMAL",
     "POLICIES",
+    "PRESETS",
     "PROJECT",
     "SQN",
     "DQNConfig",
@@ -49,4 +51,5 @@ __all__ = [
     "agent_class",
     "load_saved",
     "make_logging_policy",
+    "preset",
 ]
