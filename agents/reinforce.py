@@ -78,9 +78,9 @@ class ReinforceConfig(TrainingConfig):
 class PolicyNetwork(nn.Module):
     """Encoder, softmax policy over items, and a state-value baseline that leaves the encoder alone."""
 
-    def __init__(self, spec: ObservationSpec, num_topics: int, dim: int) -> None:
+    def __init__(self, spec: ObservationSpec, num_topics: int, dim: int, encoder: str) -> None:
         super().__init__()
-        self.encoder = SequenceEncoder(spec, num_topics, dim)
+        self.encoder = SequenceEncoder(spec, num_topics, dim, encoder)
         self.policy = ItemScorer(spec.num_items, dim)
         self.baseline = nn.Linear(dim, 1)
 
@@ -129,7 +129,7 @@ class Reinforce(OfflineAgent):
 
     def make_network(self) -> nn.Module:
         """One policy network."""
-        return PolicyNetwork(self.spec, self.num_topics, self.config.dim)
+        return PolicyNetwork(self.spec, self.num_topics, self.config.dim, self.config.encoder)
 
     def item_tables(self) -> list[ItemTable]:
         """The encoder's."""

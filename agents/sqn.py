@@ -51,9 +51,9 @@ class SQNConfig(TrainingConfig):
 class SQNetwork(nn.Module):
     """One copy: encoder, next-item head ("ce") and Q head ("q") over tied item representations."""
 
-    def __init__(self, spec: ObservationSpec, num_topics: int, dim: int) -> None:
+    def __init__(self, spec: ObservationSpec, num_topics: int, dim: int, encoder: str) -> None:
         super().__init__()
-        self.encoder = SequenceEncoder(spec, num_topics, dim)
+        self.encoder = SequenceEncoder(spec, num_topics, dim, encoder)
         self.ce = ItemScorer(spec.num_items, dim)
         self.q = ItemScorer(spec.num_items, dim)
 
@@ -82,7 +82,10 @@ class SQN(OfflineAgent):
 
     def make_network(self) -> nn.Module:
         """The two copies."""
-        return nn.ModuleList([SQNetwork(self.spec, self.num_topics, self.config.dim) for _ in range(2)])
+        config: SQNConfig = self.config
+        return nn.ModuleList(
+            [SQNetwork(self.spec, self.num_topics, config.dim, config.encoder) for _ in range(2)]
+        )
 
     def item_tables(self) -> list[ItemTable]:
         """One of each copy."""
