@@ -126,7 +126,12 @@ class ItemScorer(nn.Module):
         """[B, D] state, [N + 1, D] table -> [B, N] scores."""
         return torch.addmm(self.bias, self.query(state) * self.scale, table[:-1].T)
 
+    def of_shared(self, state: Tensor, table: Tensor, items: Tensor) -> Tensor:
+        """The same for a few items, the same for all: [B, D], [N + 1, D], [J] integer -> [B, J]."""
+        chosen = nn.functional.embedding(items, table)
+        return torch.addmm(self.bias[items], self.query(state) * self.scale, chosen.T)
+
     def of_items(self, state: Tensor, table: Tensor, items: Tensor) -> Tensor:
-        """The same for chosen items only: [B, D], [N + 1, D], [B, K] integer -> [B, K]."""
+        """The same for chosen items of each user: [B, D], [N + 1, D], [B, K] integer -> [B, K]."""
         chosen = nn.functional.embedding(items, table)
         return torch.einsum("bd,bkd->bk", self.query(state) * self.scale, chosen) + self.bias[items.long()]

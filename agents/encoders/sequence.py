@@ -29,9 +29,9 @@ ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {
 """Name -> maker of the sequence model of a representation size D and a number of tokens T.
 
 Each maps tokens [B, T, D], the latest last, and which of them are there, [B, T] bool (the last always is),
-to [B, D]. Their sizes are those that Xin et al. (2020), section 4.1.4, and their code compare. Dropout is left
-out of all of them (Ours: PyTorch draws it from the global generator, and simulated logs can be made as long
-as a model needs).
+to [B, D]. Their sizes are those that Xin et al. (2020), section 4.1.4, and their code compare. Dropout is
+left out of all of them (Ours: PyTorch draws it from the global generator, and simulated logs can be made as
+long as a model needs).
 """
 
 

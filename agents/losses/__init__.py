@@ -16,17 +16,32 @@ from agents.losses.policy_gradient import (
     returns_to_go,
     softmax_entropy,
 )
-from agents.losses.supervised import next_item_cross_entropy
-from agents.losses.value import double_q_target, td_loss
+from agents.losses.supervised import count_loss, next_item_cross_entropy, sampled_cross_entropy
+from agents.losses.value import (
+    conservative_loss,
+    double_q_target,
+    double_q_value,
+    negative_td_loss,
+    sampled_advantage,
+    smoothed_ratio,
+    td_loss,
+)
 
 __all__ = [
     "DEFAULT_WEIGHT_CAP",
+    "conservative_loss",
+    "count_loss",
     "double_q_target",
+    "double_q_value",
     "importance_weights",
+    "negative_td_loss",
     "next_item_cross_entropy",
     "plackett_luce_log_prob",
     "reinforce_loss",
     "returns_to_go",
+    "sampled_advantage",
+    "sampled_cross_entropy",
+    "smoothed_ratio",
     "softmax_entropy",
     "td_loss",
 ]
