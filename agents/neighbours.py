@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
     from recsim_env.event_log import EventLog
 
+MOST_ITEMS = 20_000
+"""More would need over 1.6 GB for the similarities of all pairs."""
 ROWS = 256
 """Users scored at a time: their scores of all items, and similarities to all sessions, must be held."""
 
@@ -183,7 +185,7 @@ class ItemKNN(NeighbourAgent):
 
     similarity(a, b) = n_ab / (sqrt(n_a n_b) + shrinkage), n counting sessions; 0 of an item to itself
 
-    Similarities are kept for all pairs, [N, N] float32, as far as catalogs of some 20,000 items allow.
+    Similarities are kept for all pairs, [N, N] float32: catalogs of more than 20,000 items are refused.
 
     Source: Sarwar et al. (2001), "Item-based collaborative filtering recommendation algorithms", cosine of
     binary vectors; regularised as in the item-KNN baseline of Hidasi et al. (2016).
@@ -194,6 +196,8 @@ class ItemKNN(NeighbourAgent):
 
     def learn_sessions(self, session: IntArray, item: IntArray) -> dict[str, Tensor]:
         num_items = self.spec.num_items
+        if num_items > MOST_ITEMS:
+            raise ValueError(f"log: ItemKNN keeps all pairs of at most {MOST_ITEMS} items, got {num_items}")
         start = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]]))
         size = np.diff(np.append(start, len(session)))
         together = np.zeros(num_items * num_items, np.float32)

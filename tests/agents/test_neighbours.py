@@ -120,6 +120,10 @@ def test_slates_and_what_is_refused(tmp_path, slate_world, slate_log, slate_obse
 
 
 def test_bad_settings_are_refused():
+    large = ItemKNN()
+    large.spec = ObservationSpec(20_001, 3, 1, 1)
+    with pytest.raises(ValueError, match="at most 20000 items, got 20001"):
+        large.learn_sessions(SESSION, ITEM)
     with pytest.raises(ValueError, match="shrinkage: expected a finite number of at least 0"):
         ItemKNNConfig(shrinkage=-1.0)
     with pytest.raises(ValueError, match="num_neighbours: expected at least 1"):
