@@ -6,15 +6,24 @@ num_decisions, seed=...)`.
 """
 
 from agents.controls import MyopicOracle, Popular, RandomPolicy
+from agents.cql import CQL, CQLConfig
+from agents.double_dqn import DoubleDQN, DoubleDQNConfig
 from agents.dqn import DQN, DQNConfig
 from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
+from agents.heads import HeadConfig
+from agents.hist import HIST, HISTConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
+from agents.neighbours import SKNN, ItemKNN, ItemKNNConfig, SKNNConfig
+from agents.next_item import NextItem, RewardWeighted
 from agents.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
 from agents.registry import AGENTS, COMPARED, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.reinforce import Reinforce
 from agents.reinforce_config import PRESETS, ReinforceConfig, preset
+from agents.sa2c import SA2C, SA2CConfig
+from agents.sac_rec import SACRec, SACRecConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
+from agents.snqn import SNQN, SNQNConfig
 from agents.sqn import SQN, SQNConfig
 
 PROJECT = "recsim_env"
@@ -24,29 +33,48 @@ __all__ = [
     "AGENTS",
     "ALIASES",
     "COMPARED",
+    "CQL",
     "DQN",
+    "HIST",
     "OFFLINE",
     "ONLINE",
     "OPTIMAL",
     "POLICIES",
     "PRESETS",
     "PROJECT",
+    "SA2C",
+    "SKNN",
+    "SNQN",
     "SQN",
+    "CQLConfig",
     "DQNConfig",
+    "DoubleDQN",
+    "DoubleDQNConfig",
     "EpsilonGreedy",
     "EpsilonGreedyConfig",
+    "HISTConfig",
+    "HeadConfig",
     "HistoryExtractor",
+    "ItemKNN",
+    "ItemKNNConfig",
     "LoggingConfig",
     "LoggingPolicy",
     "MyopicOracle",
     "NamedPolicy",
+    "NextItem",
     "PlanningConfig",
     "PlanningOracle",
     "Popular",
     "RandomPolicy",
     "Reinforce",
     "ReinforceConfig",
+    "RewardWeighted",
+    "SA2CConfig",
+    "SACRec",
+    "SACRecConfig",
     "SB3VecEnv",
+    "SKNNConfig",
+    "SNQNConfig",
     "SQNConfig",
     "agent_class",
     "load_saved",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from agents.batches import LogTensors, minibatches
 from agents.choices import Choices, choices_in
-from agents.encoders import ItemTable, to_tensors
+from agents.encoders import ENCODERS, ItemTable, to_tensors
 from agents.seeding import build, single_thread, torch_generator
 from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
@@ -37,6 +37,7 @@ class TrainingConfig:
 
     Attributes:
         dim: size of embeddings and hidden state.
+        encoder: the sequence model, a name of `agents.encoders.ENCODERS`.
         batch_size: decisions per update.
         epochs: passes over the log, fractions allowed.
         learning_rate: Adam's step size at the start; it falls linearly to 0.
@@ -44,6 +45,7 @@ class TrainingConfig:
     """
 
     dim: int = 64
+    encoder: str = "gru"
     batch_size: int = 256
     epochs: float = 2.0
     learning_rate: float = 0.005
@@ -54,6 +56,8 @@ class TrainingConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+        if self.encoder not in ENCODERS:
+            raise ValueError(f"encoder: expected one of {', '.join(ENCODERS)}, got {self.encoder!r}")
 
     def num_updates(self, num_rows: int) -> int:
         """Gradient updates that `epochs` passes over a log of `num_rows` decisions take; at least one."""

@@ -37,6 +37,7 @@ class PolicyNetwork(nn.Module):
         spec: sizes of the scenario.
         num_topics: of the catalog.
         dim: size of embeddings and hidden state.
+        encoder: name of the sequence model.
         behaviour_head: whether to model the logging policy.
         value_head: whether to model the return of every item.
 
@@ -49,11 +50,12 @@ class PolicyNetwork(nn.Module):
         spec: ObservationSpec,
         num_topics: int,
         dim: int,
+        encoder: str,
         behaviour_head: bool = False,
         value_head: bool = False,
     ) -> None:
         super().__init__()
-        self.encoder = SequenceEncoder(spec, num_topics, dim)
+        self.encoder = SequenceEncoder(spec, num_topics, dim, encoder)
         self.policy = ItemScorer(spec.num_items, dim)
         self.baseline = nn.Linear(dim, 1)
         self.behaviour = nn.Linear(dim, spec.num_items) if behaviour_head else None

@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from agents.controls import MyopicOracle, Popular, RandomPolicy
+from agents.cql import CQL
+from agents.double_dqn import DoubleDQN
 from agents.dqn import DQN
 from agents.epsilon_greedy import EpsilonGreedy
+from agents.hist import HIST
 from agents.logging_policy import LoggingPolicy
+from agents.neighbours import SKNN, ItemKNN
+from agents.next_item import NextItem, RewardWeighted
 from agents.optimal import OptimalPolicy
 from agents.reinforce import Reinforce
+from agents.sa2c import SA2C
+from agents.sac_rec import SACRec
+from agents.snqn import SNQN
 from agents.sqn import SQN
 from agents.storage import saved_kind
 from recsim_env import World, get_scenario
@@ -24,6 +32,16 @@ AGENTS: dict[str, type[Any]] = {
     "dqn": DQN,
     "sqn": SQN,
     "ips": Reinforce,
+    "item-knn": ItemKNN,
+    "sknn": SKNN,
+    "next-item": NextItem,
+    "reward-weighted": RewardWeighted,
+    "hist": HIST,
+    "double-dqn": DoubleDQN,
+    "cql": CQL,
+    "snqn": SNQN,
+    "sac-rec": SACRec,
+    "sa2c": SA2C,
 }
 """Name -> class. Those with `fit` learn from a log, those with `learn` from live users, others not at all."""
 

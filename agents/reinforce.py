@@ -77,6 +77,7 @@ class Reinforce(SoftmaxPolicy):
             self.spec,
             self.num_topics,
             config.dim,
+            config.encoder,
             behaviour_head=config.behaviour == "estimated",
             value_head=config.has_reward_model,
         )

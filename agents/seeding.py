@@ -48,8 +48,8 @@ def initialise(module: nn.Module, generator: torch.Generator | None) -> None:
 
     Biases: 0. GRU input weights: Glorot-uniform per gate; GRU recurrent weights: orthogonal per gate (Saxe
         et al. 2014).
-    Embeddings: normal with standard deviation 0.1, row `padding_idx` 0. Other matrices: Glorot-uniform
-        (Glorot and Bengio 2010).
+    Embeddings: normal with standard deviation 0.1, row `padding_idx` 0. Layer normalisation: scales of 1.
+        Other matrices: Glorot-uniform (Glorot and Bengio 2010).
 
     Args:
         module: on any device but `meta`.
@@ -57,6 +57,7 @@ def initialise(module: nn.Module, generator: torch.Generator | None) -> None:
             seeds and builds.
     """
     embeddings = {id(child.weight): child for child in module.modules() if isinstance(child, nn.Embedding)}
+    scales = {id(child.weight) for child in module.modules() if isinstance(child, nn.LayerNorm)}
     for name, parameter in module.named_parameters():
         leaf = name.rsplit(".", 1)[-1]
         if id(parameter) in embeddings:
@@ -64,6 +65,8 @@ def initialise(module: nn.Module, generator: torch.Generator | None) -> None:
             padding = embeddings[id(parameter)].padding_idx
             if padding is not None:
                 parameter[padding].zero_()
+        elif id(parameter) in scales:
+            parameter.fill_(1)
         elif parameter.dim() < 2:
             parameter.zero_()
         elif leaf.startswith("weight_hh"):

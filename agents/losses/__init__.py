@@ -21,9 +21,23 @@ from agents.losses.policy_gradient import (
     top_k_multiplier,
     variance_factor,
 )
-from agents.losses.supervised import next_item_cross_entropy
-from agents.losses.two_stage import two_stage_log_prob
-from agents.losses.value import double_q_target, td_loss
+from agents.losses.supervised import (
+    count_loss,
+    next_item_cross_entropy,
+    sampled_cross_entropy,
+)
+from agents.losses.two_stage import (
+    two_stage_log_prob,
+)
+from agents.losses.value import (
+    conservative_loss,
+    double_q_target,
+    double_q_value,
+    negative_td_loss,
+    sampled_advantage,
+    smoothed_ratio,
+    td_loss,
+)
 from agents.losses.weights import (
     DEFAULT_WEIGHT_CAP,
     WEIGHTINGS,
@@ -37,15 +51,22 @@ __all__ = [
     "DEFAULT_WEIGHT_CAP",
     "WEIGHTINGS",
     "Weighting",
+    "conservative_loss",
+    "count_loss",
     "direct_loss",
     "double_q_target",
+    "double_q_value",
     "effective_share",
     "importance_weights",
+    "negative_td_loss",
     "next_item_cross_entropy",
     "plackett_luce_log_prob",
     "reinforce_loss",
     "returns_to_go",
+    "sampled_advantage",
+    "sampled_cross_entropy",
     "self_normalized_advantage",
+    "smoothed_ratio",
     "softmax_entropy",
     "td_loss",
     "top_k_inclusion",

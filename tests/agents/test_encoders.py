@@ -120,9 +120,9 @@ def test_building_draws_from_the_given_generator_alone():
 def test_initial_values(encoder):
     assert (encoder.items.id_embedding.weight[60] == 0).all()
     assert encoder.items.id_embedding.weight[:60].std().item() == pytest.approx(0.1, rel=0.1)
-    for gate in encoder.gru.weight_hh_l0.chunk(3):
+    for gate in encoder.sequence.gru.weight_hh_l0.chunk(3):
         torch.testing.assert_close(gate @ gate.T, torch.eye(16), rtol=0, atol=1e-5)
-    assert (encoder.gru.bias_ih_l0 == 0).all()
+    assert (encoder.sequence.gru.bias_ih_l0 == 0).all()
 
 
 def test_third_party_randomness_is_repeatable_and_leaves_no_trace():

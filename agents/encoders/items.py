@@ -1,17 +1,11 @@
-"""From an observation to a state vector, and from a state vector to one score per item.
+"""Item representations, and scores of items from a state: two ends of the same table.
 
-    ItemTable         item id -> representation: id embedding + topic embedding + public features
-    SequenceEncoder   history and last slate -> state, a GRU over item representations
-    ItemScorer        state -> score of any item: dot product with the same representations, so that what is
-                      learned of one item carries over to its topic
-
-Symbols: B users, K slots, N items, H history, D representation size.
+Symbols: B users, K slots, N items, D representation size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agents.choices import Dates
-from agents.spec import NUM_EVENT_MASKS, ObservationSpec
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
@@ -117,57 +110,6 @@ def _standardise(column: NDArray[np.float64]) -> NDArray[np.float64]:
     return (column - column.mean()) / spread if spread > 0 else np.zeros_like(column)
 
 
-class SequenceEncoder(nn.Module):
-    """GRU over the visible history and the last slate's outcome, then the user's context.
-
-    Token of history entry j:  x_{item_j} + E_event[events_j]
-    Token of the last slate:   mean over its slots of (x_{item_k} + E_outcome[events_k]); zero before the
-        first slate
-    State:  relu(W [GRU's last hidden state, E_segment, log(1 + session_step), exposure] + b) + GRU's last
-        hidden state
-
-    Source: GRU4Rec (Hidasi et al. 2016) for the recurrence over items; SQN (Xin et al. 2020) for the sizes
-    10 and 64;
-    event types, the slate token and the context are Ours (without the slate token a skip would be invisible).
-    """
-
-    def __init__(self, spec: ObservationSpec, num_topics: int, dim: int = 64) -> None:
-        super().__init__()
-        self.spec = spec
-        self.dim = dim
-        self.items = ItemTable(spec.num_items, num_topics, dim, spec.has_hour)
-        self.history_event = nn.Embedding(NUM_EVENT_MASKS, dim, padding_idx=0)
-        self.slate_event = nn.Embedding(NUM_EVENT_MASKS, dim)
-        self.segment = nn.Embedding(spec.num_segments, dim)
-        self.step = nn.Linear(1, dim)
-        self.gru = nn.GRU(dim, dim, batch_first=True)
-        self.context = nn.Linear(2 * dim, dim)
-
-    def forward(self, observation: Mapping[str, Tensor], table: Tensor | None = None) -> Tensor:
-        """Encode a batch.
-
-        Args:
-            observation: the environment's keys as integer tensors, [B, H], [B, H], [B, K], [B, K], [B], [B,
-                1].
-            table: [N + 1, D], `self.items()` when it is at hand already.
-
-        Returns:
-            [B, D] float32 state.
-        """
-        table = self.items() if table is None else table
-        history = nn.functional.embedding(observation["history_items"], table)
-        history = history + self.history_event(observation["history_events"])
-        slate = observation["last_slate"]
-        shown = (slate != self.spec.num_items).unsqueeze(-1)
-        outcome = nn.functional.embedding(slate, table) + self.slate_event(observation["last_events"])
-        last = (outcome * shown).sum(1, keepdim=True) / shown.sum(1, keepdim=True).clamp(min=1)
-        _, hidden = self.gru(torch.cat([history, last], dim=1))
-        step = torch.log1p(observation["session_step"].reshape(-1, 1).to(hidden.dtype))
-        context = self.segment(observation["segment"].reshape(-1)) + self.step(step)
-        state = hidden[-1]
-        return state + torch.relu(self.context(torch.cat([state, context], dim=1)))
-
-
 class ItemScorer(nn.Module):
     """Scores of items from a state: <W s, x_a> / sqrt(D) + b_a, with the encoder's own item representations.
 
@@ -184,15 +126,12 @@ class ItemScorer(nn.Module):
         """[B, D] state, [N + 1, D] table -> [B, N] scores."""
         return torch.addmm(self.bias, self.query(state) * self.scale, table[:-1].T)
 
+    def of_shared(self, state: Tensor, table: Tensor, items: Tensor) -> Tensor:
+        """The same for a few items, the same for all: [B, D], [N + 1, D], [J] integer -> [B, J]."""
+        chosen = nn.functional.embedding(items, table)
+        return torch.addmm(self.bias[items], self.query(state) * self.scale, chosen.T)
+
     def of_items(self, state: Tensor, table: Tensor, items: Tensor) -> Tensor:
-        """The same for chosen items only: [B, D], [N + 1, D], [B, K] integer -> [B, K]."""
+        """The same for chosen items of each user: [B, D], [N + 1, D], [B, K] integer -> [B, K]."""
         chosen = nn.functional.embedding(items, table)
         return torch.einsum("bd,bkd->bk", self.query(state) * self.scale, chosen) + self.bias[items.long()]
-
-
-def to_tensors(observation: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """The observation's arrays as int64 tensors (`session_step` and `segment` as [B, 1] and [B])."""
-    return {
-        key: torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64))
-        for key, array in observation.items()
-    }

@@ -1,0 +1,12 @@
+"""From an observation to a state vector, and from a state vector to one score per item.
+
+ItemTable         item id -> representation: id embedding + topic embedding + public features
+SequenceEncoder   history and last slate -> state, by one of the sequence models of `ENCODERS`
+ItemScorer        state -> score of any item: dot product with the same representations, so that what is
+learned of one item carries over to its topic
+"""
+
+from agents.encoders.items import ItemScorer, ItemTable, public_features
+from agents.encoders.sequence import ENCODERS, SequenceEncoder, to_tensors
+
+__all__ = ["ENCODERS", "ItemScorer", "ItemTable", "SequenceEncoder", "public_features", "to_tensors"]
