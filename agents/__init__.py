@@ -5,6 +5,7 @@ Every agent has `act(observation, generator) -> Decision(action, propensity)`, `
 num_decisions, seed=...)`.
 """
 
+from agents.agent_spec import AgentSpec
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN, DQNConfig
 from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
@@ -14,7 +15,9 @@ from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_poli
 from agents.registry import AGENTS, COMPARED, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
+from agents.spec_text import split_specs
 from agents.sqn import SQN, SQNConfig
+from agents.training import Training
 
 PROJECT = "recsim_env"
 """Whose package this is: other distributions also install a top-level `agents`."""
@@ -30,6 +33,7 @@ __all__ = [
     "POLICIES",
     "PROJECT",
     "SQN",
+    "AgentSpec",
     "DQNConfig",
     "EpsilonGreedy",
     "EpsilonGreedyConfig",
@@ -46,7 +50,9 @@ __all__ = [
     "ReinforceConfig",
     "SB3VecEnv",
     "SQNConfig",
+    "Training",
     "agent_class",
     "load_saved",
     "make_logging_policy",
+    "split_specs",
 ]
