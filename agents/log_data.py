@@ -50,8 +50,8 @@ def read_log(
     """
     if spec.slate_size > 1 and training.patience and training.monitor == "return":
         raise ValueError(
-            f"monitor: a slate's return cannot be estimated from a log (slates of {spec.slate_size} items are "
-            "next to never the same); stop by 'loss'"
+            f"monitor: a slate's return cannot be estimated from a log (slates of {spec.slate_size} items "
+            "are next to never the same); stop by 'loss'"
         )
     kept_out: list[EventLog] = []
 
