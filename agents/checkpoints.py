@@ -79,12 +79,14 @@ class TrainingState:
         value = self.best.value if self.best.weights else None
         return tensors, {
             "step": self.batches.step,
+            "counters": self._counters(),
             "best": {"value": value, "step": self.best.step, "waited": self.best.waited},
         }
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """The opposite of `take`."""
         self.put_back(tensors)
+        vars(self.agent).update(numbers["counters"])
         self.batches.go_to(numbers["step"], tensors["pass_began"])
         self.generator.set_state(tensors["generator"])
         self.best.weights = _below("best", tensors)
@@ -93,7 +95,14 @@ class TrainingState:
             self.best.value = numbers["best"]["value"]
 
     def _modules(self) -> dict[str, nn.Module]:
-        return {"network": self.agent.network, **self.agent.beside_network()}
+        return {name: value for name, value in vars(self.agent).items() if isinstance(value, nn.Module)}
+
+    def _counters(self) -> dict[str, float]:
+        return {
+            name: value
+            for name, value in vars(self.agent).items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

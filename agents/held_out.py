@@ -89,6 +89,7 @@ class HeldOut:
         return metrics
 
     def _loss(self, agent: OfflineAgent, done: float) -> float:
+        agent.begin(self.data)  # what an agent knows of a log's rows is now of these
         generator, total = torch_generator(LOOK_SEED), 0.0
         rows = torch.arange(len(self.data), device=agent.device)
         for part in rows.split(agent.config.batch_size):
@@ -113,11 +114,13 @@ class HeldOut:
 
 @contextmanager
 def _learning_nothing(agent: OfflineAgent) -> Iterator[None]:
-    """Inside the block updates measure and change nothing, and the network is in its acting mode."""
+    """Inside the block updates measure and do not descend; after it the agent has its attributes back."""
+    attributes = dict(vars(agent))
     agent.learning = False
     agent.network.eval()
     try:
         yield
     finally:
+        vars(agent).clear()
+        vars(agent).update(attributes)
         agent.network.train()
-        agent.learning = True

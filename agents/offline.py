@@ -64,6 +64,10 @@ class OfflineAgent(ABC):
 
     Subclasses name their `config_class`, build their network, and write `begin`, `update` and `decide`.
 
+    What updates change is kept in the network, the optimizers, and in attributes that are modules (a target
+    network) or plain numbers (a counter): checkpoints have these. Other attributes that `begin` makes hold
+    what it knows of the log, and updates leave them alone.
+
     Attributes:
         config: an instance of `config_class`.
         network: everything that acting needs; on the CPU but while it is trained elsewhere.
@@ -115,10 +119,6 @@ class OfflineAgent(ABC):
             Name -> scalar, detached: what progress reports. `loss` is what was descended; learners of values
             report `value`, the mean size of what they predict for logged actions.
         """
-
-    def beside_network(self) -> dict[str, nn.Module]:
-        """Name -> modules that `begin` made and updates change, such as target networks: for checkpoints."""
-        return {}
 
     def descend(self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
         """Step down the gradient of a scalar loss, clipped to `config.max_grad_norm` over the module."""

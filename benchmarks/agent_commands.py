@@ -178,3 +178,32 @@ def evaluate(
         from benchmarks.evaluate import evaluate as run
 
         run(folder, scenario, users, seed, json, standard_output())
+
+
+def agent_cost(
+    agents: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated agents, with fields of their configs where wanted. Default: all that act "
+            "without the hidden state, and every encoder.",
+            metavar="A,B",
+            show_default=False,
+        ),
+    ] = None,
+    catalogs: Annotated[
+        str, typer.Option(help="Comma-separated catalog sizes; k stands for a thousand.", metavar="N,N")
+    ] = "1k,10k,100k",
+    seconds: Annotated[float, typer.Option(help="Length of one measurement.", min=0.01)] = 2.0,
+    json: JsonPath = None,
+) -> None:
+    """Measure how fast agents act for 4,096 users and learn from a log, and in how much memory.
+
+    By catalog size: what a score of every item costs, in acting and in the losses that have it, is what
+    grows.
+    """
+    with plain_errors():
+        check_agents_package()
+        from benchmarks.agent_cost import agent_cost as run
+        from benchmarks.choices import parse_sizes
+
+        run(agents, parse_sizes("--catalogs", catalogs, least=20), seconds, json, standard_output())

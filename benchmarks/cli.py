@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.agent_commands import evaluate, train
+from benchmarks.agent_commands import agent_cost, evaluate, train
 from benchmarks.choices import check_agents_package
 from benchmarks.log_commands import simulate
 from benchmarks.ope_command import ope
@@ -200,6 +200,7 @@ def throughput(
 
 app.command()(train)
 app.command()(evaluate)
+app.command("agent-cost")(agent_cost)
 app.command()(scenarios)
 app.command()(watch)
 app.command()(facts)

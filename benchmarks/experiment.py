@@ -99,13 +99,15 @@ def untrained_policies(world: World) -> dict[str, Callable[[], Any]]:
 
 def make_policy(experiment: Experiment, agent: str, seed: int, world: World, report: Report) -> Policy:
     """An agent ready to act: as it is when it learns nothing, else trained with this seed."""
-    from agents import OFFLINE, ONLINE, AgentSpec
+    from agents import OFFLINE, ONLINE, AgentSpec, make_logging_policy
 
     spec = AgentSpec.parse(agent)
     catalog, untrained = world.public_catalog, untrained_policies(world)
     policy: Policy
     if agent in untrained:
         policy = untrained[agent]()
+    elif spec.name in untrained:
+        policy = make_logging_policy(spec.text, world).policy
     elif spec.name in OFFLINE:
         log = collect_log(
             experiment.scenario,

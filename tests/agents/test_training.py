@@ -15,6 +15,7 @@ from agents.held_out import HeldOut, held_out_users
 from agents.log_data import read_log, spec_of_log
 from agents.seeding import torch_generator
 from agents.training import Best, find_device
+from recsim_env import Decision
 from recsim_env.event_log import LogFolder, simulate
 
 SMALL = {"dim": 8, "epochs": 3.5, "batch_size": 128}  # about 25 updates of 1,000 rows, 4 passes begun
@@ -118,11 +119,14 @@ def test_held_out_users_are_kept_out(world, log):
 
 def test_the_held_out_return_by_hand(world, log):
     """A policy that always shows item 3: the logged decisions that did, weighted by 1 / propensity."""
-    agent, _ = fit(SQN, SQNConfig, log, world)
-    spec = spec_of_log(log, world.public_catalog)
-    held_out = HeldOut(log, LogTensors.from_log(log, spec))
-    agent.network[0].ce.query.weight.data.zero_()
-    agent.network[0].ce.bias.data.copy_(torch.eye(60)[3])
+
+    class Always(SQN):
+        def decide(self, observation, choices, generator):
+            batch = len(observation["segment"])
+            return Decision(np.full(batch, 3), np.ones(batch))
+
+    agent, _ = fit(Always, SQNConfig, log.first_users(200), world)
+    held_out = HeldOut(log, LogTensors.from_log(log, agent.spec))
     found = held_out._return(agent)
     total = weight_sum = square_sum = 0.0
     for row in np.flatnonzero(log.action[:, 0] == 3):
@@ -163,10 +167,8 @@ def test_patience_ends_a_training_that_gets_worse(world, log):
     last, total = looks[-1][1], reports[-1][1]
     assert last < total
     assert last == min(looks)[1] + 50
-    data = LogTensors.from_log(few, agent.spec)
     away = held_out_users(few.user_id, 0.5, 0)
     held_out = HeldOut(few.select(away), LogTensors.from_log(few.select(away), agent.spec))
-    agent.begin(data)
     agent.learning = False
     assert held_out._loss(agent, 0.0) == pytest.approx(min(looks)[0], rel=1e-5)
 
