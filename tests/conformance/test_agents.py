@@ -52,7 +52,7 @@ for _name in AGENTS:
     _title = "".join(part.title() for part in _name.split("-"))
     globals()[f"Test{_title}"] = conformance(_name, SINGLE)
     if _name not in SINGLE_ONLY:
-        globals()[f"Test{_title}OnSlates"] = conformance(_name, SLATES)
+        globals()[f"Test{_title}OnSlates"] = pytest.mark.slow(conformance(_name, SLATES))
 
 
 def fails(policy_class, check, match, config=SINGLE):
