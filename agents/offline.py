@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from recsim_env.event_log import EventLog, LogFolder
 
 
+MOST_SCORES = 2**26
+"""Scores of items in memory at a time while an agent acts: larger batches are served in parts."""
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """Settings that every offline learner has; subclasses add their own.
@@ -214,6 +218,16 @@ class OfflineAgent(ABC):
         if not hasattr(self, "network"):
             raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
         self.spec.check(observation)
+        size, count = max(1, MOST_SCORES // self.spec.num_items), len(observation["segment"])
+        parts = [
+            self._act_on(
+                {key: column[start : start + size] for key, column in observation.items()}, generator
+            )
+            for start in range(0, max(count, 1), size)
+        ]
+        return parts[0] if len(parts) == 1 else Decision(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _act_on(self, observation: Observation, generator: np.random.Generator) -> Decision:
         dates = self.item_tables()[0].dates
         choices = choices_in(observation, self.spec.num_items, dates, self.spec.slate_size)
         return self.decide(to_tensors(observation), choices, generator)

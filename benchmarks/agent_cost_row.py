@@ -44,10 +44,11 @@ def measure(case: dict[str, Any]) -> dict[str, float]:
     """
     from agents import AgentSpec, LoggingPolicy
 
-    config = get_scenario(SCENARIO).config.replace(catalog={"num_items": case["num_items"]})
-    world = World(config)
+    scenario = get_scenario(SCENARIO)
+    world = World(scenario.config.replace(catalog={"num_items": case["num_items"]}))
     decisions = max(case["log_decisions"], case["num_users"])
-    log = collect_log(world, LoggingPolicy(world.public_catalog), decisions, SEED)
+    policy = LoggingPolicy(world.public_catalog)
+    log = collect_log(world, policy, decisions, SEED, max_steps=scenario.max_episode_steps)
     base = peak_bytes()
     spec = AgentSpec.parse(case["agent"])
     if case["kind"] == "train":
