@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from agents.batches import LogTensors, session_ends
 from agents.losses import returns_to_go
 from agents.seeding import torch_generator
+from agents.training import begin
 from recsim_env import ope
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class HeldOut:
 
     Args:
         log: of held-out users, at least one decision.
-        data: the same decisions as tensors, on the training's device.
+        data: the same decisions as tensors.
     """
 
     def __init__(self, log: EventLog, data: LogTensors) -> None:
@@ -89,12 +90,12 @@ class HeldOut:
         return metrics
 
     def _loss(self, agent: OfflineAgent, done: float) -> float:
-        agent.begin(self.data)  # what an agent knows of a log's rows is now of these
+        begin(agent, self.data)  # what an agent knows of a log's rows is now of these
+        data, rows = self.data.to(agent.device), torch.arange(len(self.data), device=agent.device)
         generator, total = torch_generator(LOOK_SEED), 0.0
-        rows = torch.arange(len(self.data), device=agent.device)
         for part in rows.split(agent.config.batch_size):
-            total += agent.update(self.data, part, done, generator)["loss"].item() * len(part)
-        return total / len(self.data)
+            total += agent.update(data, part, done, generator)["loss"].item() * len(part)
+        return total / len(data)
 
     def _return(self, agent: OfflineAgent) -> dict[str, float]:
         policy: Any = agent

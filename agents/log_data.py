@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from agents.batches import LogTensors
 from agents.held_out import MOST_ROWS, HeldOut, held_out_users
@@ -29,9 +28,8 @@ def read_log(
     spec: ObservationSpec,
     training: Training,
     seed: int,
-    device: torch.device,
 ) -> Iterator[tuple[LogTensors, HeldOut | None]]:
-    """What is learned from and what is held out, on the training's device.
+    """What is learned from and what is held out.
 
     A log in memory stays there. A folder is read file by file, into files of columns that exist inside the
     block: memory holds one file of it at a time, and on a GPU all of it.
@@ -42,7 +40,6 @@ def read_log(
         spec: sizes of its scenario.
         training: says how many users are held out.
         seed: says which.
-        device: for the tensors.
 
     Raises:
         ValueError: the log cannot be learned from; all users are held out, or none; the training is to stop
@@ -81,8 +78,8 @@ def read_log(
                     "share, or more users"
                 )
             away = away.first_users(min(MOST_ROWS, len(away)))
-            held_out = HeldOut(away, LogTensors.from_log(away, spec).to(device))
-        yield data.to(device), held_out
+            held_out = HeldOut(away, LogTensors.from_log(away, spec))
+        yield data, held_out
 
 
 def parts_of(log: EventLog | LogFolder) -> Iterator[EventLog]:

@@ -75,7 +75,8 @@ class OfflineAgent(ABC):
     Attributes:
         config: an instance of `config_class`.
         network: everything that acting needs; on the CPU but while it is trained elsewhere.
-        device: where updates happen. What `begin` makes for them belongs there; draws come from the CPU.
+        device: where updates happen. Log, network and the tensors that `begin` leaves in attributes are moved
+            there; generators, and so draws, are the CPU's.
         learning: False while the loss of held-out decisions is measured: `descend` then does nothing.
     """
 
@@ -185,7 +186,7 @@ class OfflineAgent(ABC):
         self.num_topics = int(public_catalog.num_topics)
         self.fingerprint = catalog_fingerprint(public_catalog)
         generator = torch_generator(seed)
-        reading = read_log(log, public_catalog, spec, training, seed, device)
+        reading = read_log(log, public_catalog, spec, training, seed)
         with single_thread(), reading as (data, held_out):
             self.network = build(self.make_network, generator)
             for table in self.item_tables():

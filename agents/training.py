@@ -124,7 +124,7 @@ def train(
 
     Args:
         agent: with its network on the training's device.
-        data: what it learns from, on the same device.
+        data: what it learns from, on the CPU.
         held_out: what it does not learn from; None exactly where `training.held_out` is 0.
         generator: source of minibatches and every other draw.
         training: what goes on around the updates.
@@ -135,7 +135,8 @@ def train(
     Raises:
         ValueError: the checkpoint belongs to another training, or cannot be read.
     """
-    config, optimizers = agent.config, agent.begin(data)
+    config, optimizers = agent.config, begin(agent, data)
+    data = data.to(agent.device)
     total, best = config.num_updates(len(data)), Best()
     batches = Minibatches(len(data), config.batch_size, generator)
     state = TrainingState(agent, optimizers, generator, batches, best)
@@ -163,6 +164,15 @@ def train(
             progress(step, total, {key: value.item() for key, value in measured.items()} | metrics)
     if training.patience and best.weights:
         agent.network.load_state_dict(best.weights)
+
+
+def begin(agent: OfflineAgent, data: LogTensors) -> list[torch.optim.Optimizer]:
+    """`agent.begin` on the CPU's columns; the tensors that it makes go to the agent's device."""
+    optimizers = agent.begin(data)
+    for name, value in list(vars(agent).items()):
+        if isinstance(value, Tensor):
+            setattr(agent, name, value.to(agent.device))
+    return optimizers
 
 
 def _is_over(best: Best, training: Training) -> bool:

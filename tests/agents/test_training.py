@@ -107,8 +107,7 @@ def test_held_out_users_are_kept_out(world, log):
     away = held_out_users(log.user_id, 0.25, seed=3)
     assert np.unique(log.user_id[away]).size == pytest.approx(0.25 * log.num_users, rel=0.35)
     assert not set(log.user_id[away]) & set(log.user_id[~away])
-    cpu = torch.device("cpu")
-    with read_log(log, world.public_catalog, spec, training, 3, cpu) as (data, held_out):
+    with read_log(log, world.public_catalog, spec, training, 3) as (data, held_out):
         np.testing.assert_array_equal(data.item.numpy(), log.action[~away])
         np.testing.assert_array_equal(held_out.log.user_id, log.user_id[away])
     other = held_out_users(log.user_id, 0.25, seed=4)
@@ -239,3 +238,34 @@ def test_slates_have_no_held_out_return(slate_world, slate_log):
     assert "held_out_return" not in reports[-1][1]
     with pytest.raises(ValueError, match="monitor: a slate's return cannot be estimated"):
         fit(SQN, SQNConfig, slate_log, slate_world, held_out=0.2, patience=2)
+
+
+def test_log_and_network_move_to_the_device_and_back(world, short, monkeypatch):
+    """No accelerator is needed to see where things are sent: cpu:0 is the CPU by another name."""
+    device, sent = torch.device("cpu", 0), []
+
+    class Recorded(SQN):
+        def begin(self, data):
+            self._of_the_log = data.reward.clone()
+            return super().begin(data)
+
+        def update(self, data, rows, done, generator):
+            assert self.device == device
+            sent.append("update")
+            return super().update(data, rows, done, generator)
+
+    def recorded(owner, what):
+        move = owner.to
+
+        def to(self, where):
+            sent.append((what, where))
+            return move(self, where)
+
+        monkeypatch.setattr(owner, "to", to)
+
+    monkeypatch.setattr("agents.offline.find_device", lambda name: device)
+    recorded(LogTensors, "log")
+    recorded(torch.nn.ModuleList, "network")
+    agent = Recorded(SQNConfig(dim=8, epochs=0.01)).fit(short, world.public_catalog, seed=0)
+    assert sent == [("network", device), ("log", device), "update", ("network", "cpu")]
+    assert agent.device == torch.device("cpu")
