@@ -176,7 +176,9 @@ def open_folder(out: Path, settings: dict[str, Any], resume: bool) -> dict[str, 
     """
     check_writable(out)
     path = out / SETTINGS_FILE
-    if path.is_file():
+    if not any((out / name).exists() for name in (CHECKPOINT, RESULT, AGENT)):
+        (out / PROGRESS).unlink(missing_ok=True)  # of a run that came to nothing
+    elif path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
         if found != settings:
             raise UsageError(
