@@ -32,7 +32,7 @@ ONLINE_USERS = 64
 HELD_OUT = 0.1
 """Share of a log's users who are held out, unless told otherwise."""
 
-TRAINING_FIELDS = ("held_out", "evaluate_every", "patience", "monitor", "checkpoint_every")
+TRAINING_FIELDS = ("held_out", "evaluate_every", "patience", "monitor")
 
 
 @dataclass(frozen=True)
