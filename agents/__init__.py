@@ -5,6 +5,7 @@ Every agent has `act(observation, generator) -> Decision(action, propensity)`, `
 num_decisions, seed=...)`.
 """
 
+from agents.agent_spec import AgentSpec
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.cql import CQL, CQLConfig
 from agents.double_dqn import DoubleDQN, DoubleDQNConfig
@@ -24,7 +25,9 @@ from agents.sa2c import SA2C, SA2CConfig
 from agents.sac_rec import SACRec, SACRecConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
 from agents.snqn import SNQN, SNQNConfig
+from agents.spec_text import split_specs
 from agents.sqn import SQN, SQNConfig
+from agents.training import Training
 
 PROJECT = "recsim_env"
 """Whose package this is: other distributions also install a top-level `agents`."""
@@ -46,6 +49,7 @@ __all__ = [
     "SKNN",
     "SNQN",
     "SQN",
+    "AgentSpec",
     "CQLConfig",
     "DQNConfig",
     "DoubleDQN",
@@ -76,8 +80,10 @@ __all__ = [
     "SKNNConfig",
     "SNQNConfig",
     "SQNConfig",
+    "Training",
     "agent_class",
     "load_saved",
     "make_logging_policy",
     "preset",
+    "split_specs",
 ]

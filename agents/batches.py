@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -79,6 +81,74 @@ class LogTensors:
             log_propensity=torch.from_numpy(np.log(log.propensity).astype(np.float32)),
         )
 
+    @classmethod
+    def from_logs(cls, logs: Iterable[EventLog], spec: ObservationSpec, folder: Path) -> LogTensors:
+        """The parts of a log that may be larger than memory, one after the other, as files.
+
+        Only one part is in memory at a time; the tensors are mapped files, of which a minibatch reads its
+        rows. They equal those of `from_log` on the whole log where no session goes on into the next part.
+
+        Args:
+            logs: the parts, in order; empty ones are left out.
+            spec: as for `from_log`.
+            folder: for the files, which must outlive the tensors.
+
+        Raises:
+            ValueError: as `from_log`; or every part is empty.
+        """
+        first: dict[str, Tensor] = {}
+        for log in logs:
+            if len(log) == 0:
+                continue
+            columns = _columns(cls.from_log(log, spec))
+            for name, column in columns.items():
+                with open(folder / name, "ab") as file:
+                    column.numpy().tofile(file)
+            first = first or {name: column[:1] for name, column in columns.items()}
+        if not first:
+            raise ValueError("log: expected at least one decision, got none")
+        mapped = {}
+        for name, row in first.items():
+            flat = np.memmap(folder / name, dtype=row.numpy().dtype, mode="c")
+            mapped[name] = torch.from_numpy(flat.reshape(-1, *row.shape[1:]))
+        return _from_columns(mapped)
+
+    def to(self, device: torch.device) -> LogTensors:
+        """The same columns on a device."""
+        return _from_columns({name: column.to(device) for name, column in _columns(self).items()})
+
+    def digest(self) -> str:
+        """A short hash of what was shown and earned: two logs are the same to a training when it is equal."""
+        total = hashlib.sha256()
+        for column in (self.item, self.reward, self.log_propensity):
+            for part in column.split(2**20):
+                total.update(part.cpu().numpy().tobytes())
+        return total.hexdigest()[:16]
+
+
+def _columns(data: LogTensors) -> dict[str, Tensor]:
+    """Every column by name, those of observations as `observation.<key>` and `next_observation.<key>`."""
+    columns: dict[str, Tensor] = {}
+    for spec in fields(data):
+        value = getattr(data, spec.name)
+        if isinstance(value, dict):
+            columns |= {f"{spec.name}.{key}": column for key, column in value.items()}
+        else:
+            columns[spec.name] = value
+    return columns
+
+
+def _from_columns(columns: Mapping[str, Tensor]) -> LogTensors:
+    """What `_columns` took apart."""
+    parts: dict[str, Any] = {}
+    for name, column in columns.items():
+        field, _, key = name.partition(".")
+        if key:
+            parts.setdefault(field, {})[key] = column
+        else:
+            parts[field] = column
+    return LogTensors(**parts)
+
 
 def session_ends(log: EventLog) -> np.ndarray:
     """[n] bool: the rows after which the user, or the visit, changes.
@@ -108,18 +178,41 @@ def gather(observation: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
     return {key: column[rows] for key, column in observation.items()}
 
 
-def minibatches(
-    num_rows: int, batch_size: int, num_updates: int, generator: torch.Generator
-) -> Iterator[Tensor]:
+class Minibatches(Iterator[Tensor]):
     """Row indices of minibatches: pass after pass over the log, freshly shuffled, short tails dropped.
 
-    Yields:
-        [min(batch_size, num_rows)] int64.
+    Yields [min(batch_size, num_rows)] int64, without end.
+
+    Args:
+        num_rows: decisions in the log.
+        batch_size: rows of a minibatch, if there are so many.
+        generator: source of the shuffles; others may draw from it in between.
+
+    Attributes:
+        step: minibatches given so far.
+        pass_began: state of the generator from which the current pass was shuffled; with `step` and the
+            generator's present state it is all that `go_to` needs.
     """
-    size = min(batch_size, num_rows)
-    per_pass = num_rows // size
-    for update in range(num_updates):
-        position = update % per_pass
-        if position == 0:
-            order = torch.randperm(num_rows, generator=generator)
-        yield order[position * size : (position + 1) * size]
+
+    def __init__(self, num_rows: int, batch_size: int, generator: torch.Generator) -> None:
+        self.num_rows, self.size, self.generator = num_rows, min(batch_size, num_rows), generator
+        self.step = 0
+        self.pass_began = generator.get_state()
+
+    def __next__(self) -> Tensor:
+        place = self.step % (self.num_rows // self.size)
+        if place == 0:
+            self.pass_began = self.generator.get_state()
+            self._order = torch.randperm(self.num_rows, generator=self.generator)
+        self.step += 1
+        return self._order[place * self.size : (place + 1) * self.size]
+
+    def go_to(self, step: int, pass_began: Tensor) -> None:
+        """Go on behind `step` minibatches, the last of them in a pass that was shuffled from this state.
+
+        Leaves the generator's state alone.
+        """
+        shuffle = torch.Generator()
+        shuffle.set_state(pass_began)
+        self.step, self.pass_began = step, pass_began
+        self._order = torch.randperm(self.num_rows, generator=shuffle)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agents.choices import Choices, Dates, best_action, choices_in, saved_dates
 from agents.sampling import FloatArray, IntArray, as_action, offered_log_conditional
-from agents.spec import Observation
+from agents.spec import Observation, check_sizes
 from agents.storage import load_agent, save_agent
 from recsim_env import Decision, World, WorldConfig
 from recsim_env.truth import best_slates, candidate_truth, myopic_slates
@@ -48,6 +48,7 @@ class RandomPolicy:
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """Draw a slate per row; see the class."""
+        check_sizes(observation, self.num_items, self.slate_size)
         choices = choices_in(observation, self.num_items, self.dates, self.slate_size)
         if choices is not None:
             slate, propensity = choices.draw(self.slate_size, generator)
@@ -118,10 +119,7 @@ class Popular:
         """Deterministic; see the class."""
         history = observation["history_items"]
         num_items = len(self.ranking)
-        if history.size and history.max() > num_items:
-            raise ValueError(
-                f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
-            )
+        check_sizes(observation, num_items, self.slate_size)
         choices = choices_in(observation, num_items, self.dates, self.slate_size)
         if choices is not None and choices.numbered:
             score = -self.place[0, choices.items].astype(float)
@@ -208,6 +206,7 @@ class MyopicOracle:
 
     def act(self, observation: Observation, generator: np.random.Generator, state: NDArray[Any]) -> Decision:
         """Deterministic; `state` is the [B] USER_STATE array of the same users as the observation."""
+        check_sizes(observation, self.world.config.catalog.num_items, self.world.config.slate_size)
         if "candidates" in observation:
             slate = best_slates(self.world, candidate_truth(self.world, state, observation["candidates"]))
         else:

@@ -20,10 +20,11 @@ from torch import Tensor
 
 from agents.batches import CLICK, session_ends
 from agents.choices import Dates, best_action, choices_in, saved_dates
-from agents.offline import Progress, spec_of_log
+from agents.log_data import spec_of_log
 from agents.sampling import FloatArray, IntArray
 from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
+from agents.training import Progress
 from recsim_env import Decision
 
 if TYPE_CHECKING:

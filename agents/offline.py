@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -13,22 +13,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.batches import LogTensors, minibatches
+from agents.batches import LogTensors
 from agents.choices import Choices, choices_in
 from agents.encoders import ENCODERS, ItemTable, to_tensors
+from agents.log_data import config_of, parts_of, read_log, spec_of_log
 from agents.seeding import build, single_thread, torch_generator
 from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
-from recsim_env import Decision, WorldConfig
+from agents.training import REPORT_EVERY as REPORT_EVERY
+from agents.training import Progress as Progress
+from agents.training import Training, find_device, identity_of, train
+from recsim_env import Decision
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
-    from recsim_env.event_log import EventLog
+    from recsim_env.event_log import EventLog, LogFolder
 
-Progress = Callable[[int, int, Mapping[str, float]], None]
-"""progress(step, total, metrics): called now and then during training, and after its last step."""
 
-REPORT_EVERY = 50
+MOST_SCORES = 2**26
+"""Scores of items in memory at a time while an agent acts: larger batches are served in parts."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,17 @@ class OfflineAgent(ABC):
     """A network trained from an event log that acts on batches of observations.
 
     Subclasses name their `config_class`, build their network, and write `begin`, `update` and `decide`.
+
+    What updates change is kept in the network, the optimizers, and in attributes that are modules (a target
+    network) or plain numbers (a counter): checkpoints have these. Other attributes that `begin` makes hold
+    what it knows of the log, and updates leave them alone.
+
+    Attributes:
+        config: an instance of `config_class`.
+        network: everything that acting needs; on the CPU but while it is trained elsewhere.
+        device: where updates happen. Log, network and the tensors that `begin` leaves in attributes are moved
+            there; generators, and so draws, are the CPU's.
+        learning: False while the loss of held-out decisions is measured: `descend` then does nothing.
     """
 
     name: ClassVar[str]
@@ -77,6 +91,8 @@ class OfflineAgent(ABC):
     network: nn.Module
     spec: ObservationSpec
     fingerprint: str
+    device: torch.device = torch.device("cpu")
+    learning: bool = True
 
     def __init__(self, config: TrainingConfig | None = None) -> None:
         self.config: Any = self.config_class() if config is None else config
@@ -109,11 +125,14 @@ class OfflineAgent(ABC):
             generator: source of every draw.
 
         Returns:
-            Name -> scalar, detached: what progress reports.
+            Name -> scalar, detached: what progress reports. `loss` is what was descended; learners of values
+            report `value`, the mean size of what they predict for logged actions.
         """
 
     def descend(self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
         """Step down the gradient of a scalar loss, clipped to `config.max_grad_norm` over the module."""
+        if not self.learning:
+            return
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(module.parameters(), self.config.max_grad_norm)
@@ -127,34 +146,39 @@ class OfflineAgent(ABC):
 
     def fit(
         self,
-        log: EventLog,
+        log: EventLog | LogFolder,
         public_catalog: PublicCatalog,
         *,
         seed: int,
         spec: ObservationSpec | None = None,
         progress: Progress | None = None,
+        training: Training | None = None,
     ) -> Self:
-        """Train from scratch on a log.
+        """Train on a log, from scratch or from where a checkpoint of the same training left off.
 
         In dated worlds the losses are over all items, on offer or not. Logs of two-stage worlds are refused;
         an agent that was trained where every item could be chosen also acts where candidates are offered.
 
         Args:
-            log: decisions of a logging policy with recorded propensities.
+            log: decisions of a logging policy with recorded propensities; a folder may be larger than memory.
             public_catalog: the readable side of the catalog that the log was made with.
             seed: of initial values, minibatches and every other draw of the training.
             spec: sizes of the scenario; read from the log when not given.
             progress: called as progress(step, total, metrics).
+            training: device, held-out users, early stopping, checkpoints; by default CPU and none of them.
 
         Returns:
             The agent itself.
 
         Raises:
             ValueError: the log and the catalog do not belong together, the log cannot be learned from, or it
-                comes from a two-stage world.
+                comes from a two-stage world; the device is not there; the checkpoint is of another training.
         """
-        spec = spec_of_log(log, public_catalog) if spec is None else spec
-        config = _config_of(log)
+        training = training or Training()
+        device = find_device(training.device)
+        first = next(parts_of(log))
+        spec = spec_of_log(first, public_catalog) if spec is None else spec
+        config = config_of(first)
         num_candidates = spec.num_candidates or (config.candidates.num_candidates if config else 0)
         if num_candidates:
             raise ValueError(
@@ -165,15 +189,19 @@ class OfflineAgent(ABC):
         self.spec = spec
         self.num_topics = int(public_catalog.num_topics)
         self.fingerprint = catalog_fingerprint(public_catalog)
-        data = LogTensors.from_log(log, self.spec)
         generator = torch_generator(seed)
-        with single_thread():
+        reading = read_log(log, public_catalog, spec, training, seed)
+        with single_thread(), reading as (data, held_out):
             self.network = build(self.make_network, generator)
             for table in self.item_tables():
                 table.set_catalog(public_catalog)
-            self.network.train()
-            train(self, data, generator, progress or _silent)
-            self.network.eval()
+            self.network.to(device).train()
+            self.device = device
+            total = self.config.num_updates(len(data))
+            identity = identity_of(self, data, training, total, seed)
+            train(self, data, held_out, generator, training, identity, progress or _silent)
+            self.network.to("cpu").eval()
+            self.device = torch.device("cpu")
         return self
 
     @torch.inference_mode()
@@ -195,6 +223,16 @@ class OfflineAgent(ABC):
         if not hasattr(self, "network"):
             raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
         self.spec.check(observation)
+        size, count = max(1, MOST_SCORES // self.spec.num_items), len(observation["segment"])
+        parts = [
+            self._act_on(
+                {key: column[start : start + size] for key, column in observation.items()}, generator
+            )
+            for start in range(0, max(count, 1), size)
+        ]
+        return parts[0] if len(parts) == 1 else Decision(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def _act_on(self, observation: Observation, generator: np.random.Generator) -> Decision:
         dates = self.item_tables()[0].dates
         choices = choices_in(observation, self.spec.num_items, dates, self.spec.slate_size)
         return self.decide(to_tensors(observation), choices, generator)
@@ -229,58 +267,5 @@ class OfflineAgent(ABC):
         return agent
 
 
-def train(agent: OfflineAgent, data: LogTensors, generator: torch.Generator, progress: Progress) -> None:
-    """Update an agent minibatch by minibatch; the learning rate falls linearly to 0."""
-    config, optimizers = agent.config, agent.begin(data)
-    total = config.num_updates(len(data))
-    for step, rows in enumerate(minibatches(len(data), config.batch_size, total, generator)):
-        done = step / total
-        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = config.learning_rate * (1 - done)
-        metrics = agent.update(data, rows, done, generator)
-        if (step + 1) % REPORT_EVERY == 0 or step + 1 == total:
-            progress(step + 1, total, {key: value.item() for key, value in metrics.items()})
-
-
 def _silent(step: int, total: int, metrics: Mapping[str, float]) -> None:
     """Report nothing."""
-
-
-def _config_of(log: EventLog) -> WorldConfig | None:
-    """The config of the world that made a log, if the log's provenance has it."""
-    text = log.provenance.get("config")
-    return None if text is None else WorldConfig.from_json(text)
-
-
-def spec_of_log(log: EventLog, public_catalog: PublicCatalog) -> ObservationSpec:
-    """Sizes of the scenario that made a log.
-
-    The number of segments comes from the config in the log's provenance, or else is the largest one seen
-    plus one; so do candidates and hours, or else there are no candidates, and hours where the catalog has
-    dates.
-
-    Raises:
-        ValueError: the prices of the shown items are not the catalog's, so the log comes from another
-            catalog.
-    """
-    num_items = len(public_catalog.topic)
-    known = (log.action >= 0) & (log.action < num_items)
-    shown_price = public_catalog.price[np.where(known, log.action, 0)]
-    if not (known & (shown_price == log.price)).all():
-        row, slot = (int(axis[0]) for axis in np.nonzero(~known | (shown_price != log.price)))
-        raise ValueError(
-            f"public_catalog: the log was made with another one: row {row}, slot {slot} shows item "
-            f"{int(log.action[row, slot])} at {float(log.price[row, slot])!r}, "
-            f"which this catalog of {num_items} items does not"
-        )
-    num_segments = int(log.segment.max(initial=0)) + 1
-    num_candidates, returns, has_hour = 0, False, public_catalog.born is not None
-    config = _config_of(log)
-    if config is not None:
-        num_segments = max(num_segments, config.population.num_segments)
-        num_candidates = config.candidates.num_candidates
-        returns, has_hour = config.returns.lifetime_hours > 0, config.run.run_hours > 0
-    history_length, slate_size = log.history_items.shape[1], log.action.shape[1]
-    return ObservationSpec(
-        num_items, history_length, slate_size, num_segments, num_candidates, returns, has_hour
-    )

@@ -12,6 +12,7 @@ from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.registry import load_saved
+from agents.spec_text import split_spec
 from agents.storage import ARRAYS, CARD
 from recsim_env.checked import nearest
 
@@ -104,7 +105,7 @@ def make_logging_policy(spec: str, world: World) -> NamedPolicy:
         ValueError: neither a name nor a folder; an unknown setting, or one out of bounds; an agent that was
             made for another catalog, or cannot be read.
     """
-    name, _, rest = spec.partition(":")
+    name = spec.partition(":")[0]
     name = ALIASES.get(name, name)
     if name not in POLICIES:
         if not Path(spec).is_dir():
@@ -114,7 +115,7 @@ def make_logging_policy(spec: str, world: World) -> NamedPolicy:
             )
         return _saved(Path(spec), world)
     kind = POLICIES[name]
-    settings = _settings(spec, rest, kind.settings)
+    settings = _settings(spec, kind.settings)
     try:
         policy = kind.make(world, settings)
     except ValueError as error:
@@ -125,11 +126,9 @@ def make_logging_policy(spec: str, world: World) -> NamedPolicy:
     return NamedPolicy(policy, {"spec": name, "settings": {} if config is None else asdict(config)})
 
 
-def _settings(spec: str, rest: str, known: tuple[str, ...]) -> dict[str, float]:
+def _settings(spec: str, known: tuple[str, ...]) -> dict[str, float]:
     settings: dict[str, float] = {}
-    for part in rest.split(",") if rest else []:
-        key, _, value = part.partition("=")
-        key = key.strip().replace("-", "_")
+    for key, value in split_spec(spec)[1].items():
         if key not in known:
             expected = f"one of {', '.join(known)}" if known else "none"
             raise ValueError(f"policy: {spec}: unknown setting {key!r}; expected {expected}")

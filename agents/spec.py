@@ -134,6 +134,22 @@ class ObservationSpec:
                 _check_range(key, _column(observation, key), MAX_HOUR)
 
 
+def check_sizes(observation: Observation, num_items: int, slate_size: int) -> None:
+    """The same for policies that read little: what an observation has of items and slates must fit.
+
+    Raises:
+        ValueError: an item is none of the N, or slates have another size; the message names the first one.
+    """
+    for key in ("history_items", "last_slate"):
+        if key in observation:
+            _check_range(key, np.asarray(observation[key]), num_items)
+    if "last_slate" in observation and np.shape(observation["last_slate"])[1:] != (slate_size,):
+        raise ValueError(
+            f"observation['last_slate']: expected shape [B, {slate_size}], "
+            f"got {list(np.shape(observation['last_slate']))}"
+        )
+
+
 def _column(observation: Observation, key: str) -> NDArray[Any]:
     if key not in observation:
         raise KeyError(f"observation: key {key!r} is missing, got {sorted(observation)}")

@@ -12,7 +12,7 @@ import torch
 
 from agents.choices import Choices, Dates, choices_in, saved_dates
 from agents.sampling import FloatArray, IntArray
-from agents.spec import Observation, catalog_fingerprint, check_catalog
+from agents.spec import Observation, catalog_fingerprint, check_catalog, check_sizes
 from agents.storage import load_agent, save_agent
 
 if TYPE_CHECKING:
@@ -76,13 +76,10 @@ class TopicUtilityPolicy:
         """[B, C] float64: share of each topic in the visible history; 0 for an empty one.
 
         Raises:
-            ValueError: the history has an item beyond N, which stands for none.
+            ValueError: the history has an item beyond N, which stands for none, or slates another size.
         """
-        history, num_items, num_topics = observation["history_items"], len(self.topic), self.num_topics
-        if history.size and history.max() > num_items:
-            raise ValueError(
-                f"observation['history_items']: expected in [0, {num_items}], got {int(history.max())}"
-            )
+        history, num_topics = observation["history_items"], self.num_topics
+        check_sizes(observation, len(self.topic), self.slate_size)
         batch = len(history)
         flat = np.append(self.topic, num_topics)[history] + (num_topics + 1) * np.arange(batch)[:, None]
         counts = np.bincount(flat.ravel(), minlength=batch * (num_topics + 1))

@@ -52,24 +52,25 @@ def find_agents(names: str | None, config: WorldConfig) -> list[str]:
     """The agents to compare: those asked for, and the references that every comparison has.
 
     Args:
-        names: comma-separated; None for all agents that can act in this world.
+        names: comma-separated specifications (`AgentSpec`); None for all agents that can act in this world.
         config: of the world.
 
     Raises:
         UsageError: an unknown agent, or one that cannot act in this world.
     """
-    from agents import AGENTS, COMPARED
-    from recsim_env.checked import nearest
+    from agents import COMPARED, AgentSpec, split_specs
 
     slates = config.slate_size > 1
     unable = {"dqn"} if slates else set()
     if names is None:
         chosen = [name for name in COMPARED if name not in unable]
     else:
-        chosen = [name.strip() for name in names.split(",") if name.strip()]
-    for name in chosen:
-        if name not in AGENTS:
-            raise UsageError(f"unknown agent {name!r}; {nearest(name, AGENTS)}")
+        try:
+            chosen = [AgentSpec.parse(text).text for text in split_specs(names)]
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    for text in chosen:
+        name = text.partition(":")[0]
         if name in unable:
             raise UsageError(
                 f"agent {name!r} recommends single items; this scenario asks for {config.slate_size}"

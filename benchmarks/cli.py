@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.agent_commands import agent_cost, evaluate, train
 from benchmarks.choices import check_agents_package
 from benchmarks.deploy_command import deploy
 from benchmarks.log_commands import simulate
@@ -230,6 +231,9 @@ def narrow_support(
         )
 
 
+app.command()(train)
+app.command()(evaluate)
+app.command("agent-cost")(agent_cost)
 app.command()(scenarios)
 app.command()(watch)
 app.command()(facts)

@@ -6,8 +6,8 @@ A pure function of its arguments; what it returns is what `benchmarks.tasks` kee
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -39,7 +39,6 @@ class Experiment:
         online_decisions: decisions that an online agent takes while it learns.
         online_users: users that it serves at a time meanwhile.
         eval_users: held-out users per seed.
-        learners: name -> fields of the agent's own config that differ from its defaults.
     """
 
     scenario: str
@@ -47,7 +46,6 @@ class Experiment:
     online_decisions: int
     online_users: int
     eval_users: int
-    learners: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def score_agent(experiment: Experiment, agent: str, seed: int, report: Report) -> dict[str, Any]:
@@ -60,7 +58,7 @@ def score_agent(experiment: Experiment, agent: str, seed: int, report: Report) -
 
     Args:
         experiment: what every agent gets.
-        agent: name in `agents.registry`.
+        agent: its specification, a name in `agents.registry` with or without settings.
         seed: training seed.
         report: called with the fraction done.
 
@@ -101,13 +99,16 @@ def untrained_policies(world: World) -> dict[str, Callable[[], Any]]:
 
 def make_policy(experiment: Experiment, agent: str, seed: int, world: World, report: Report) -> Policy:
     """An agent ready to act: as it is when it learns nothing, else trained with this seed."""
-    from agents import OFFLINE, ONLINE, agent_class
+    from agents import OFFLINE, ONLINE, AgentSpec, make_logging_policy
 
+    spec = AgentSpec.parse(agent)
     catalog, untrained = world.public_catalog, untrained_policies(world)
     policy: Policy
     if agent in untrained:
         policy = untrained[agent]()
-    elif agent in OFFLINE:
+    elif spec.name in untrained:
+        policy = make_logging_policy(spec.text, world).policy
+    elif spec.name in OFFLINE:
         log = collect_log(
             experiment.scenario,
             untrained["logging"](),
@@ -115,29 +116,20 @@ def make_policy(experiment: Experiment, agent: str, seed: int, world: World, rep
             seed,
             progress=lambda rows, total: report(0.1 * rows / total),
         )
-        policy = make_learner(agent, experiment.learners).fit(
+        policy = spec.make().fit(
             log, catalog, seed=seed, progress=lambda step, total, _: report(0.1 + 0.9 * step / total)
         )
-    elif agent in ONLINE:
+    elif spec.name in ONLINE:
         env = gym.make_vec(
             experiment.scenario, num_envs=experiment.online_users, autoreset_mode=AutoresetMode.DISABLED
         )
         env.reset(seed=seed)
-        policy = make_learner(agent, experiment.learners).learn(
+        policy = spec.make().learn(
             env, experiment.online_decisions, seed=seed, progress=lambda step, total, _: report(step / total)
         )
         env.close()
     else:
         raise ValueError(
-            f"agent: {agent_class(agent).__name__} neither stands alone nor learns from logs or users"
+            f"agent: {type(spec.make()).__name__} neither stands alone nor learns from logs or users"
         )
     return policy
-
-
-def make_learner(agent: str, changes: Mapping[str, Mapping[str, Any]]) -> Any:
-    """An untrained learner, with some fields of its config changed."""
-    from agents import DQNConfig, agent_class
-
-    kind = agent_class(agent)
-    config_class = DQNConfig if agent == "dqn" else kind.config_class
-    return kind(config_class(**changes.get(agent, {})))

@@ -131,14 +131,15 @@ def _row(agent: str, length: int | None, quantity: str, values: np.ndarray) -> d
 
 def find_learners(names: str | None, config: WorldConfig) -> list[str]:
     """The offline learners asked for; all of them by default."""
-    from agents import COMPARED, OFFLINE
+    from agents import COMPARED, OFFLINE, AgentSpec, split_specs
 
     if names is None:
         return [name for name in COMPARED if name in OFFLINE]
-    asked = {part.strip() for part in names.split(",")}
-    chosen = [name for name in find_agents(names, config) if name in asked]
-    for name in chosen:
-        if name not in OFFLINE:
+    found = find_agents(names, config)
+    asked = {AgentSpec.parse(text).text for text in split_specs(names)}
+    chosen = [text for text in found if text in asked]
+    for text in chosen:
+        if (name := text.partition(":")[0]) not in OFFLINE:
             raise UsageError(f"agent {name!r} does not learn from logs; those that do: {', '.join(OFFLINE)}")
     return chosen
 

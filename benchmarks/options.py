@@ -17,7 +17,8 @@ Scenario = Annotated[
 Agents = Annotated[
     str | None,
     typer.Option(
-        help="Comma-separated agents, such as dqn,sqn,ips. Default: all that can act in the scenario. "
+        help="Comma-separated agents, such as dqn,sqn,ips, with fields of their configs where wanted: "
+        "sqn:gamma=0,acting_head=q. Default: all that can act in the scenario. "
         "Random, popular, the logging policy and the myopic oracle always take part: they are what scores "
         "are read against.",
         metavar="A,B,C",

@@ -85,7 +85,8 @@ def look_of(agent: str, agents: list[str]) -> Look:
 
 def display_name(agent: str) -> str:
     """What a reader calls the agent."""
-    return NAMES.get(agent, agent)
+    name, _, settings = agent.partition(":")
+    return f"{NAMES.get(name, name)} {settings}".rstrip()
 
 
 @contextmanager

@@ -11,10 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Who may seed the global generators: the scope that restores them, for a library that draws from nothing
-# else, and the check that a user model does not read them.
+# Who may touch the global generators: the scope that restores them, for a library that draws from nothing
+# else, and the checks that user models and agents leave them alone.
 EXEMPT = {
     "agents/seeding.py": {"scoped_global_rng"},
+    "agents/testing.py": {"_global_states"},
     "recsim_env/testing.py": {"_seed_compiled_generator", "test_luck_comes_from_the_streams_alone"},
 }
 

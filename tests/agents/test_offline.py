@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 
 from agents import SQN, Reinforce, ReinforceConfig, SQNConfig
-from agents.batches import LogTensors, minibatches, session_ends
-from agents.offline import TrainingConfig, spec_of_log
+from agents.batches import LogTensors, Minibatches, session_ends
+from agents.log_data import spec_of_log
+from agents.offline import TrainingConfig
 from agents.seeding import torch_generator
 from agents.spec import ObservationSpec
 from recsim_env.event_log import EventLog
@@ -174,11 +176,11 @@ def test_a_cut_log_ends_its_last_session(log):
 
 
 def test_minibatches_pass_over_the_log():
-    batches = list(minibatches(10, 4, 5, torch_generator(0)))
+    batches = list(islice(Minibatches(10, 4, torch_generator(0)), 5))
     assert [len(batch) for batch in batches] == [4] * 5
     for first, second in ((0, 1), (2, 3)):
         assert len(set(batches[first].tolist()) | set(batches[second].tolist())) == 8
-    assert len(next(minibatches(3, 256, 1, torch_generator(0)))) == 3
+    assert len(next(Minibatches(3, 256, torch_generator(0)))) == 3
 
 
 @pytest.mark.parametrize(
@@ -197,3 +199,11 @@ def test_minibatches_pass_over_the_log():
 def test_bad_settings_are_refused(config_class, changes, message):
     with pytest.raises(ValueError, match=message):
         config_class(**changes)
+
+
+@both
+def test_large_batches_are_served_in_parts(fitted, agent_class, config_class, observation, monkeypatch):
+    whole = decide(fitted[agent_class], observation)
+    monkeypatch.setattr("agents.offline.MOST_SCORES", 60 * 7)
+    for expected, found in zip(whole, decide(fitted[agent_class], observation), strict=True):
+        np.testing.assert_array_equal(expected, found)

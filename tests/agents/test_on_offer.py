@@ -22,7 +22,7 @@ from agents import (
 )
 from agents.batches import LogTensors, gather
 from agents.choices import choices_in
-from agents.offline import spec_of_log
+from agents.log_data import spec_of_log
 from agents.sampling import as_slate
 from recsim_env import RecommenderVectorEnv, rollout
 from recsim_env.event_log import collect_log

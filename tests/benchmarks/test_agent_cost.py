@@ -1,0 +1,82 @@
+"""`recsim-env agent-cost`: which cases there are, and that a measurement is one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from agents import AGENTS, OFFLINE
+from benchmarks.agent_cost import cost_tables, find_cases
+from benchmarks.agent_cost_row import measure
+from benchmarks.cli import app
+from benchmarks.errors import UsageError
+from benchmarks.terminal import standard_output
+
+
+def test_every_agent_acts_and_every_network_trains():
+    cases = find_cases(None, [100, 200])
+    acting = {case["agent"] for case in cases if case["kind"] == "act"}
+    assert {name for name in AGENTS if name != "myopic"} <= acting
+    assert "myopic" not in acting
+    training = {case["agent"] for case in cases if case["kind"] == "train"}
+    assert {"sqn", "ips"} <= training
+    assert {name.partition(":")[0] for name in training} <= set(OFFLINE)
+    assert find_cases("sqn:gamma=0,dim=8,ips", [100])[-1]["agent"] == "ips"
+    with pytest.raises(UsageError, match="unknown agent 'sqm'"):
+        find_cases("sqm", [100])
+
+
+@pytest.mark.parametrize("kind", ["act", "train"])
+def test_a_measurement(kind):
+    case = {"kind": kind, "agent": "sqn:dim=8", "num_items": 60, "num_users": 64, "log_decisions": 500}
+    found = measure({**case, "seconds": 0.05})
+    assert found["rate"] > 0
+    assert found["peak_mib"] >= found["base_mib"] > 10
+
+
+def test_the_table_has_a_column_per_size(capsys):
+    rows = [
+        {"kind": kind, "agent": "sqn", "num_items": size, "rate": rate, "peak_mib": 100.0, "base_mib": 50.0}
+        for kind in ("act", "train")
+        for size, rate in ((1_000, 12_345.0), (100_000, None))
+    ]
+    summary = {
+        "rows": rows,
+        "num_users": 4_096,
+        "log_decisions": 20_000,
+        "seconds": 2.0,
+        "provenance": {"load_average_before": 0.5},
+    }
+    standard_output().print(cost_tables(summary))
+    printed = capsys.readouterr().out
+    for text in ("1,000 items", "100,000 items", "12,345 [100]", "out of memory"):
+        assert text in printed
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path):
+    result = CliRunner().invoke(
+        app,
+        [
+            "agent-cost",
+            "--agents",
+            "random,sqn",
+            "--catalogs",
+            "100",
+            "--seconds",
+            "0.05",
+            "--json",
+            f"{tmp_path}/c.json",
+        ],
+        env={"COLUMNS": "200", "TERM": "dumb"},
+    )
+    assert result.exit_code == 0, result.output
+    rows = json.loads((tmp_path / "c.json").read_text())["rows"]
+    assert [(row["kind"], row["agent"]) for row in rows] == [
+        ("act", "random"),
+        ("act", "sqn"),
+        ("train", "sqn"),
+    ]
+    assert all(row["rate"] > 0 and row["peak_mib"] > 50 for row in rows)
