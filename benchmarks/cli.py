@@ -8,11 +8,23 @@ from typing import Annotated
 import typer
 
 from benchmarks.choices import check_agents_package
+from benchmarks.engines import find_engine
 from benchmarks.log_commands import simulate
 from benchmarks.ope_command import ope
-from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
+from benchmarks.options import (
+    Address,
+    Agents,
+    EngineName,
+    FirstSeed,
+    Full,
+    Jobs,
+    JsonPath,
+    Out,
+    Overwrite,
+    Scenario,
+    Seeds,
+)
 from benchmarks.terminal import plain_errors, standard_output
-from benchmarks.workers import default_jobs
 from benchmarks.world_commands import facts, scenarios, watch
 
 app = typer.Typer(
@@ -34,6 +46,8 @@ def compare(
     full: Full = False,
     out: Out = Path("results/compare"),
     jobs: Jobs = None,
+    engine: EngineName = "process",
+    address: Address = None,
     json: JsonPath = None,
     overwrite: Overwrite = False,
     first_seed: FirstSeed = 0,
@@ -55,7 +69,7 @@ def compare(
             first_seed=first_seed,
             preset="full" if full else "quick",
             out=out,
-            jobs=jobs or default_jobs(),
+            jobs=find_engine(engine, jobs, address),
             overwrite=overwrite,
             json_path=json,
             console=standard_output(),
@@ -77,6 +91,8 @@ def learning_curve(
     seeds: Annotated[int, typer.Option(help="How many training seeds.", min=1, max=100)] = 3,
     out: Out = Path("results/learning-curve"),
     jobs: Jobs = None,
+    engine: EngineName = "process",
+    address: Address = None,
     json: JsonPath = None,
     overwrite: Overwrite = False,
     first_seed: FirstSeed = 0,
@@ -97,7 +113,7 @@ def learning_curve(
             num_seeds=seeds,
             first_seed=first_seed,
             out=out,
-            jobs=jobs or default_jobs(),
+            jobs=find_engine(engine, jobs, address),
             overwrite=overwrite,
             json_path=json,
             console=standard_output(),
@@ -124,6 +140,8 @@ def headroom(
     ] = 0,
     out: Out = Path("results/headroom"),
     jobs: Jobs = None,
+    engine: EngineName = "process",
+    address: Address = None,
     json: JsonPath = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -141,7 +159,7 @@ def headroom(
             users=users,
             seed=seed,
             out=out,
-            jobs=jobs or default_jobs(),
+            jobs=find_engine(engine, jobs, address),
             overwrite=overwrite,
             json_path=json,
             console=standard_output(),

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.display import TasksFailedError
 from benchmarks.errors import UsageError
 from benchmarks.tasks import Task, TaskFolder, check_writable, describe_difference, fingerprint, write_json
-from benchmarks.workers import TasksFailedError, run_tasks
+from benchmarks.workers import run_tasks
 from tests.benchmarks.toy_tasks import Recorder, fail, square, tasks_of, vanish
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,14 @@ def test_a_failure_or_a_lost_process_does_not_stop_the_rest(tmp_path):
     assert "exit code 9" in caught.value.failures["lost"]
     assert folder.result("good")["square"] == 9
     assert not folder.has("bad")
+
+
+@pytest.mark.parametrize("content", ["{", '{"fingerprint": 1}', "[]"])
+def test_a_broken_result_is_named(tmp_path, content):
+    folder = TaskFolder(tmp_path, {})
+    folder.path("x").write_text(content)
+    with pytest.raises(UsageError, match=r"x\.json is no result of a task .*delete it"):
+        folder.result("x")
 
 
 def test_a_killed_run_leaves_whole_results_no_process_and_resumes(tmp_path):
