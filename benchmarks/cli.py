@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from benchmarks.choices import check_agents_package
+from benchmarks.choices import check_agents_package, preset_of
 from benchmarks.engines import find_engine
+from benchmarks.errors import UsageError
 from benchmarks.log_commands import simulate
 from benchmarks.ope_command import ope
 from benchmarks.options import (
@@ -40,11 +41,42 @@ app = typer.Typer(
 
 @app.command()
 def compare(
-    scenario: Scenario = "Storefront-v0",
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="Environment id; `recsim-env scenarios` lists them. Default: Storefront-v0.",
+            metavar="ID",
+            show_default=False,
+        ),
+    ] = None,
     agents: Agents = None,
     seeds: Seeds = None,
     full: Full = False,
-    out: Out = Path("results/compare"),
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            help="One of the experiments behind the main job; any other name lists them.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of an experiment: quick (minutes), standard (the figures in the documentation), full.",
+            metavar="SIZE",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for results. A run that was cut resumes from what it holds. Default: "
+            "results/compare, or results/NAME of an experiment.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Jobs = None,
     engine: EngineName = "process",
     address: Address = None,
@@ -57,22 +89,38 @@ def compare(
     Every training seed collects its own log with the logging policy, trains every agent (offline
     learners on that log, online learners on live users), and lets all of them serve the same held-out
     users with the same luck. Prints two tables; writes them, per_seed.csv, summary.json and figures.
+
+    With --experiment, answers one question instead: exploration, reward-design, same-agent, planted.
     """
     with plain_errors():
         check_agents_package()
+        name = preset_of(preset, full)
+        shared: dict[str, Any] = {
+            "num_seeds": seeds,
+            "first_seed": first_seed,
+            "jobs": find_engine(engine, jobs, address),
+            "overwrite": overwrite,
+            "json_path": json,
+            "console": standard_output(),
+        }
+        if experiment is not None:
+            from benchmarks.experiments.frame import run_experiment
+
+            if scenario is not None or agents is not None:
+                raise UsageError("--scenario and --agents are for the main job: an experiment has its own")
+            folder = out or Path("results") / experiment
+            run_experiment(name=experiment, preset=name, out=folder, **shared)
+            return
+        if name == "standard":
+            raise UsageError("--preset standard is for experiments; the main job has --quick and --full")
         from benchmarks.compare import compare as run
 
         run(
-            scenario=scenario,
+            scenario=scenario or "Storefront-v0",
             agents=agents,
-            num_seeds=seeds,
-            first_seed=first_seed,
-            preset="full" if full else "quick",
-            out=out,
-            jobs=find_engine(engine, jobs, address),
-            overwrite=overwrite,
-            json_path=json,
-            console=standard_output(),
+            preset=name,
+            out=out or Path("results/compare"),
+            **shared,
         )
 
 

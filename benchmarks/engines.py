@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from benchmarks.display import Display, TasksFailedError, missing
@@ -80,12 +81,8 @@ def run_serial(tasks: Sequence[Task], folder: TaskFolder, display: Display) -> N
             display.start(task.name)
             began, error = time.monotonic(), None
             try:
-                run_and_save(
-                    task,
-                    folder.path(task.name),
-                    folder.fingerprint,
-                    lambda fraction, name=task.name: display.update(name, fraction),
-                )
+                report = partial(display.update, task.name)
+                run_and_save(task, folder.path(task.name), folder.fingerprint, report)
             except Exception as problem:
                 failures[task.name], error = traceback.format_exc(), str(problem)
             display.finish(task.name, time.monotonic() - began, error)
@@ -115,7 +112,8 @@ def run_on_ray(
     try:
         remote = ray.remote(num_cpus=1, max_retries=MOST_TRIES - 1)(result_on_worker)
         slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        waiting, busy = list(tasks)[::-1], {}
+        waiting = list(tasks)[::-1]
+        busy: dict[Any, tuple[Task, float]] = {}
         while waiting or busy:
             while waiting and len(busy) < slots:
                 task = waiting.pop()
