@@ -263,6 +263,27 @@ def throughput(
         )
 
 
+@app.command("report")
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="Results of any commands, in folders below it.")] = Path(
+        "results"
+    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write. Default: that folder.", metavar="DIR", show_default=False),
+    ] = None,
+) -> None:
+    """Make one page of saved results, report.html, and a summary of what was found, report.md.
+
+    The page holds everything: tables that sort and figures, in light and dark, and loads nothing from
+    anywhere.
+    """
+    with plain_errors():
+        from benchmarks.report import report
+
+        report(folder, out, standard_output())
+
+
 app.command()(scenarios)
 app.command()(watch)
 app.command()(facts)

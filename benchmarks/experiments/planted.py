@@ -164,8 +164,8 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
         ),
         Finding(
             f"{scenario}: to see it with {POWER:.0%} power it takes {needed['paired']:,.0f} users who meet "
-            f"both agents with the same luck, and {needed['unpaired']:,.0f} for each agent when users differ: "
-            f"pairing saves a factor of {saved:.1f}.",
+            f"both agents with the same luck, and {needed['unpaired']:,.0f} for each agent when users "
+            f"differ: pairing saves a factor of {saved:.1f}.",
             saved > 1,
         ),
     ]
