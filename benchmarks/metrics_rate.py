@@ -27,8 +27,8 @@ def measure(scenario: str, num_users: int, full: bool, batch_size: int = 4_096) 
     """Serve and count users; rates per second of wall time, memory in MiB.
 
     Returns:
-        {"scorecard", "users", "decisions", "users_per_second" (with the simulator), "decisions_per_second" (of
-        the metrics alone), "mib_at_a_tenth", "mib_at_the_end"}.
+        {"scorecard", "users", "decisions", "users_per_second" (with the simulator),
+        "decisions_per_second" (of the metrics alone), "mib_at_a_tenth", "mib_at_the_end"}.
     """
     from agents import RandomPolicy
 

@@ -30,7 +30,7 @@ class OpenUsers:
         """Where the rows of some users are, made for those who have none.
 
         Args:
-            user_id: [b] int64, every user once.
+            user_id: [b] int64 >= 0, every user once.
 
         Returns:
             (rows [b] int64, valid until users come or go; [b] bool, who was new).
@@ -38,24 +38,28 @@ class OpenUsers:
         Raises:
             ValueError: a user comes twice.
         """
-        fresh = ~np.isin(user_id, self.ids)
-        coming = np.sort(user_id[fresh])
-        if (np.diff(np.sort(user_id)) == 0).any():
+        ordered = np.sort(user_id)
+        if (ordered[1:] == ordered[:-1]).any():
             values, counts = np.unique(user_id, return_counts=True)
             raise ValueError(
                 f"user_id: expected one row per user in a batch, got several of {values[counts > 1][0]}"
             )
-        if len(coming):
+        place = np.searchsorted(self.ids, user_id)
+        fresh = np.append(self.ids, -1)[place] != user_id
+        if fresh.any():
+            coming = np.sort(user_id[fresh])
             where = np.searchsorted(self.ids, coming)
             self.ids = np.insert(self.ids, where, coming)
             for name, column in self.columns.items():
                 self.columns[name] = np.insert(column, where, np.zeros((), column.dtype), axis=0)
-        return np.searchsorted(self.ids, user_id), fresh
+            place = np.searchsorted(self.ids, user_id)
+        return place, fresh
 
     def close(self, user_id: NDArray[np.int64]) -> None:
-        """Forget users whose episode is over."""
+        """Forget users whose episode is over; all of them have rows."""
         if len(user_id):
-            kept = ~np.isin(self.ids, user_id)
+            kept = np.ones(len(self.ids), np.bool_)
+            kept[np.searchsorted(self.ids, user_id)] = False
             self.ids = self.ids[kept]
             self.columns = {name: column[kept] for name, column in self.columns.items()}
 
