@@ -127,9 +127,17 @@ def fingerprint(settings: Any) -> str:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write readable JSON in one move. NaN is refused: a missing value is null."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    """Write readable JSON in one move. NaN is refused: a missing value is null.
+
+    Raises:
+        OSError: it cannot be written, such as to a full disk; names the file.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def check_writable(folder: str | Path) -> None:
