@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from benchmarks.choices import check_agents_package
-from benchmarks.options import JsonPath
+from benchmarks.options import FirstSeed, Jobs, JsonPath, Out, Overwrite
 from benchmarks.terminal import plain_errors, standard_output
+from benchmarks.workers import default_jobs
 from recsim_env.streams import MAX_SEED
 
 
@@ -207,3 +208,34 @@ def agent_cost(
         from benchmarks.choices import parse_sizes
 
         run(agents, parse_sizes("--catalogs", catalogs, least=20), seconds, json, standard_output())
+
+
+def narrow_support(
+    seeds: Annotated[
+        int, typer.Option(help="How many logs, each with a training seed.", min=1, max=100)
+    ] = 10,
+    out: Out = Path("results/narrow-support"),
+    jobs: Jobs = None,
+    json: JsonPath = None,
+    overwrite: Overwrite = False,
+    first_seed: FirstSeed = 0,
+) -> None:
+    """Show what importance weights do with a log that hardly holds the best items.
+
+    REINFORCE without correction, and with weights plain, capped, self-normalised, penalised (POEM) and
+    doubly robust, on logs of a sharp softmax on a small Memoryless-v0, where values are known. Prints them,
+    the width of their intervals over logs, effective sample sizes and the distance to the known bias.
+    """
+    with plain_errors():
+        check_agents_package()
+        from benchmarks.narrow_support import narrow_support as run
+
+        run(
+            num_seeds=seeds,
+            first_seed=first_seed,
+            out=out,
+            jobs=jobs or default_jobs(),
+            overwrite=overwrite,
+            json_path=json,
+            console=standard_output(),
+        )

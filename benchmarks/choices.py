@@ -102,6 +102,21 @@ def parse_sizes(option: str, text: str, least: int) -> list[int]:
     return sorted(sizes)
 
 
+def preset_of(preset: str | None, full: bool) -> str:
+    """The preset that --preset and --full ask for; quick by default.
+
+    Raises:
+        UsageError: there is none of this name, or the two contradict each other.
+    """
+    known = ("quick", "standard", "full")
+    name = preset or ("full" if full else "quick")
+    if name not in known:
+        raise UsageError(f"--preset: expected one of {', '.join(known)}, got {preset!r}")
+    if full and name != "full":
+        raise UsageError(f"--full contradicts --preset {name}")
+    return name
+
+
 def check_file(path: Path | None, option: str = "--json") -> None:
     """Raise UsageError when a file of this name could not be written; ``option`` is where it was given."""
     from benchmarks.tasks import check_writable

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from benchmarks.agent_commands import agent_cost, evaluate, train
-from benchmarks.choices import check_agents_package
+from benchmarks.agent_commands import agent_cost, evaluate, narrow_support, train
+from benchmarks.choices import check_agents_package, preset_of
 from benchmarks.deploy_command import deploy
+from benchmarks.engines import find_engine
+from benchmarks.errors import UsageError
 from benchmarks.log_commands import simulate
 from benchmarks.ope_command import ope
-from benchmarks.options import Agents, FirstSeed, Full, Jobs, JsonPath, Out, Overwrite, Scenario, Seeds
+from benchmarks.options import (
+    Address,
+    Agents,
+    EngineName,
+    FirstSeed,
+    Full,
+    Jobs,
+    JsonPath,
+    Out,
+    Overwrite,
+    Scenario,
+    Seeds,
+)
 from benchmarks.terminal import plain_errors, standard_output
-from benchmarks.workers import default_jobs
 from benchmarks.world_commands import facts, scenarios, watch
 
 app = typer.Typer(
@@ -30,12 +43,45 @@ app = typer.Typer(
 
 @app.command()
 def compare(
-    scenario: Scenario = "Storefront-v0",
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="Environment id; `recsim-env scenarios` lists them. Default: Storefront-v0.",
+            metavar="ID",
+            show_default=False,
+        ),
+    ] = None,
     agents: Agents = None,
     seeds: Seeds = None,
     full: Full = False,
-    out: Out = Path("results/compare"),
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            help="One of the experiments behind the main job; any other name lists them.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of an experiment: quick (minutes), standard (the figures in the documentation), full.",
+            metavar="SIZE",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for results. A run that was cut resumes from what it holds. Default: "
+            "results/compare, or results/NAME of an experiment.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Jobs = None,
+    engine: EngineName = "process",
+    address: Address = None,
     json: JsonPath = None,
     overwrite: Overwrite = False,
     first_seed: FirstSeed = 0,
@@ -45,22 +91,38 @@ def compare(
     Every training seed collects its own log with the logging policy, trains every agent (offline
     learners on that log, online learners on live users), and lets all of them serve the same held-out
     users with the same luck. Prints two tables; writes them, per_seed.csv, summary.json and figures.
+
+    With --experiment, answers one question instead: exploration, reward-design, same-agent, planted.
     """
     with plain_errors():
         check_agents_package()
+        name = preset_of(preset, full)
+        shared: dict[str, Any] = {
+            "num_seeds": seeds,
+            "first_seed": first_seed,
+            "jobs": find_engine(engine, jobs, address),
+            "overwrite": overwrite,
+            "json_path": json,
+            "console": standard_output(),
+        }
+        if experiment is not None:
+            from benchmarks.experiments.frame import run_experiment
+
+            if scenario is not None or agents is not None:
+                raise UsageError("--scenario and --agents are for the main job: an experiment has its own")
+            folder = out or Path("results") / experiment
+            run_experiment(name=experiment, preset=name, out=folder, **shared)
+            return
+        if name == "standard":
+            raise UsageError("--preset standard is for experiments; the main job has --quick and --full")
         from benchmarks.compare import compare as run
 
         run(
-            scenario=scenario,
+            scenario=scenario or "Storefront-v0",
             agents=agents,
-            num_seeds=seeds,
-            first_seed=first_seed,
-            preset="full" if full else "quick",
-            out=out,
-            jobs=jobs or default_jobs(),
-            overwrite=overwrite,
-            json_path=json,
-            console=standard_output(),
+            preset=name,
+            out=out or Path("results/compare"),
+            **shared,
         )
 
 
@@ -79,6 +141,8 @@ def learning_curve(
     seeds: Annotated[int, typer.Option(help="How many training seeds.", min=1, max=100)] = 3,
     out: Out = Path("results/learning-curve"),
     jobs: Jobs = None,
+    engine: EngineName = "process",
+    address: Address = None,
     json: JsonPath = None,
     overwrite: Overwrite = False,
     first_seed: FirstSeed = 0,
@@ -99,7 +163,7 @@ def learning_curve(
             num_seeds=seeds,
             first_seed=first_seed,
             out=out,
-            jobs=jobs or default_jobs(),
+            jobs=find_engine(engine, jobs, address),
             overwrite=overwrite,
             json_path=json,
             console=standard_output(),
@@ -126,6 +190,8 @@ def headroom(
     ] = 0,
     out: Out = Path("results/headroom"),
     jobs: Jobs = None,
+    engine: EngineName = "process",
+    address: Address = None,
     json: JsonPath = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -143,7 +209,7 @@ def headroom(
             users=users,
             seed=seed,
             out=out,
-            jobs=jobs or default_jobs(),
+            jobs=find_engine(engine, jobs, address),
             overwrite=overwrite,
             json_path=json,
             console=standard_output(),
@@ -199,41 +265,33 @@ def throughput(
         )
 
 
-@app.command("narrow-support")
-def narrow_support(
-    seeds: Annotated[
-        int, typer.Option(help="How many logs, each with a training seed.", min=1, max=100)
-    ] = 10,
-    out: Out = Path("results/narrow-support"),
-    jobs: Jobs = None,
-    json: JsonPath = None,
-    overwrite: Overwrite = False,
-    first_seed: FirstSeed = 0,
-) -> None:
-    """Show what importance weights do with a log that hardly holds the best items.
-
-    REINFORCE without correction, and with weights plain, capped, self-normalised, penalised (POEM) and
-    doubly robust, on logs of a sharp softmax on a small Memoryless-v0, where values are known. Prints them,
-    the width of their intervals over logs, effective sample sizes and the distance to the known bias.
-    """
-    with plain_errors():
-        check_agents_package()
-        from benchmarks.narrow_support import narrow_support as run
-
-        run(
-            num_seeds=seeds,
-            first_seed=first_seed,
-            out=out,
-            jobs=jobs or default_jobs(),
-            overwrite=overwrite,
-            json_path=json,
-            console=standard_output(),
-        )
-
-
 app.command()(train)
 app.command()(evaluate)
 app.command("agent-cost")(agent_cost)
+app.command("narrow-support")(narrow_support)
+
+
+@app.command("report")
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="Results of any commands, in folders below it.")] = Path(
+        "results"
+    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write. Default: that folder.", metavar="DIR", show_default=False),
+    ] = None,
+) -> None:
+    """Make one page of saved results, report.html, and a summary of what was found, report.md.
+
+    The page holds everything: tables that sort and figures, in light and dark, and loads nothing from
+    anywhere.
+    """
+    with plain_errors():
+        from benchmarks.report import report
+
+        report(folder, out, standard_output())
+
+
 app.command()(scenarios)
 app.command()(watch)
 app.command()(facts)

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.choices import check_file, find_agents, find_scenario
+from benchmarks.engines import Engine
 from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
 from benchmarks.figures import draw_figures
 from benchmarks.progress import run_missing
@@ -49,7 +50,7 @@ def compare(
     first_seed: int,
     preset: str,
     out: Path,
-    jobs: int,
+    jobs: int | Engine,
     overwrite: bool,
     json_path: Path | None,
     console: Console,

@@ -16,6 +16,7 @@ from rich.text import Text
 from scipy import stats
 
 from benchmarks.choices import check_file, find_scenario, ordered
+from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import SCORING_DRAWS
 from benchmarks.progress import run_missing
@@ -39,7 +40,7 @@ def headroom(
     users: str,
     seed: int,
     out: Path,
-    jobs: int,
+    jobs: int | Engine,
     overwrite: bool,
     json_path: Path | None,
     console: Console,

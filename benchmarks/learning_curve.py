@@ -14,6 +14,7 @@ from rich.console import Console
 from benchmarks.choices import check_file, find_agents, find_scenario, parse_sizes
 from benchmarks.compare import run_settings, task_name, write_csv, write_rows
 from benchmarks.curve_report import curve_table, draw_learning_curve
+from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, score_agent
 from benchmarks.progress import run_missing
@@ -37,7 +38,7 @@ def learning_curve(
     num_seeds: int,
     first_seed: int,
     out: Path,
-    jobs: int,
+    jobs: int | Engine,
     overwrite: bool,
     json_path: Path | None,
     console: Console,

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from benchmarks.choices import check_agents_package
+from benchmarks.engines import find_engine
 from benchmarks.errors import UsageError
-from benchmarks.options import Full, Jobs, JsonPath, Overwrite
+from benchmarks.options import Address, EngineName, Full, Jobs, JsonPath, Overwrite
 from benchmarks.terminal import plain_errors, standard_output
-from benchmarks.workers import default_jobs
 
 
 def ope(
@@ -67,6 +67,8 @@ def ope(
         ),
     ] = None,
     jobs: Jobs = None,
+    engine: EngineName = "process",
+    address: Address = None,
     json: JsonPath = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -87,7 +89,7 @@ def ope(
                 preset="full" if full else "quick",
                 seed=seed,
                 out=out or Path("results/ope-study"),
-                jobs=jobs or default_jobs(),
+                jobs=find_engine(engine, jobs, address),
                 overwrite=overwrite,
                 json_path=json,
                 console=standard_output(),

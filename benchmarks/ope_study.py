@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.choices import check_file
+from benchmarks.engines import Engine
 from benchmarks.ope_figures import draw_study
 from benchmarks.ope_report import study_summary, study_table
 from benchmarks.ope_worlds import STUDY, StudyWorld, policy_of, study_world
@@ -54,7 +55,7 @@ def study(
     preset: str,
     seed: int,
     out: Path,
-    jobs: int,
+    jobs: int | Engine,
     overwrite: bool,
     json_path: Path | None,
     console: Console,

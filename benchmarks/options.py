@@ -49,6 +49,23 @@ Jobs = Annotated[
     int | None,
     typer.Option(help="Processes at a time. Default: one per core.", min=1, show_default=False),
 ]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="Where tasks run: serial (in this process), process (a pool of them), or ray (pip install "
+        "'recsim_env[ray]'). The results are the same.",
+        metavar="NAME",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="A Ray cluster, such as ray://head:10001 or auto. Default: Ray on this machine.",
+        metavar="URL",
+        show_default=False,
+    ),
+]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Drop results of other settings that the folder holds.")
 ]

@@ -9,8 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from benchmarks.engines import Engine
 from benchmarks.tasks import Task, TaskFolder
-from benchmarks.workers import run_tasks
 
 
 class RunProgress:
@@ -54,7 +54,8 @@ class RunProgress:
 
     def start(self, name: str) -> None:
         """A task begins."""
-        self.rows[name] = self.bars.add_task(f"  {name}", total=1.0)
+        if name not in self.rows:  # a task whose process was lost starts again
+            self.rows[name] = self.bars.add_task(f"  {name}", total=1.0)
 
     def update(self, name: str, fraction: float) -> None:
         """A task has got so far."""
@@ -74,8 +75,18 @@ class RunProgress:
         )
 
 
-def run_missing(command: str, tasks: Sequence[Task], folder: TaskFolder, jobs: int, console: Console) -> None:
-    """Run the tasks that a folder has no result of, with progress; see ``run_tasks``."""
+def run_missing(
+    command: str, tasks: Sequence[Task], folder: TaskFolder, jobs: int | Engine, console: Console
+) -> None:
+    """Run the tasks that a folder has no result of, with progress; see `benchmarks.engines`.
+
+    Args:
+        command: what is running, in words.
+        tasks, folder: as in `run_tasks`.
+        jobs: an engine, or how many processes of this machine.
+        console: where progress is shown.
+    """
+    engine = jobs if isinstance(jobs, Engine) else Engine(jobs=jobs)
     done = sum(folder.has(task.name) for task in tasks)
     with RunProgress(console, command, len(tasks), done) as display:
-        run_tasks(tasks, folder, jobs, display)
+        engine.run(tasks, folder, display)

@@ -83,6 +83,45 @@ def look_of(agent: str, agents: list[str]) -> Look:
     return SPARE[unknown.index(agent) % len(SPARE)]
 
 
+FAMILIES = [
+    Look("#0072b2", "o", "solid"),
+    Look("#d55e00", "s", (0, (6, 1))),
+    Look("#009e73", "^", (0, (3, 1, 1, 1))),
+    Look("#7a5195", "D", (0, (8, 2))),
+]
+"""A setting that is swept is a family; others are grey, in the looks of `ALONE`."""
+ALONE = [LOOKS["random"], LOOKS["popular"], LOOKS["logging"], LOOKS["myopic"]]
+MARKERS = "os^Dv<>hP*"
+
+
+def sweep_looks(arms: list[str]) -> dict[str, Look]:
+    """A look for every arm of a sweep, such as 'epsilon 0.1'; grey print still tells them apart.
+
+    Colour and dash show the family, marker and depth of colour the setting. Arms without a setting (one word)
+    stand alone and are grey. The order within a family is that of the arms.
+    """
+    families: dict[str, list[str]] = {}
+    for arm in arms:
+        words = arm.split(" ")
+        families.setdefault(words[0] if len(words) == 2 else "", []).append(arm)
+    alone = families.pop("", [])
+    if not families:
+        families, alone = {"": alone}, []
+    looks = {arm: ALONE[place % len(ALONE)] for place, arm in enumerate(alone)}
+    for place, members in enumerate(families.values()):
+        base = FAMILIES[place % len(FAMILIES)]
+        for rank, arm in enumerate(members):
+            depth = 1.0 if len(members) == 1 else 0.55 + 0.45 * rank / (len(members) - 1)
+            looks[arm] = Look(_paler(base.colour, depth), MARKERS[(place + rank) % len(MARKERS)], base.dash)
+    return {arm: looks[arm] for arm in arms}
+
+
+def _paler(colour: str, depth: float) -> str:
+    """The colour mixed with white: all of it at depth 1."""
+    parts = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+    return "#" + "".join(f"{round(255 - (255 - part) * depth):02x}" for part in parts)
+
+
 def display_name(agent: str) -> str:
     """What a reader calls the agent."""
     name, _, settings = agent.partition(":")

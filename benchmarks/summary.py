@@ -101,6 +101,15 @@ def lookup(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[s
     return {(row["agent"], row["quantity"]): row for row in rows}
 
 
+def lookup_row(
+    rows: Sequence[Mapping[str, Any]], scenario: str, agent: str, metric: str
+) -> Mapping[str, Any]:
+    """The row of an experiment with this scenario, agent and metric."""
+    name = scenario.removeprefix("recsim_env/")
+    key = (name, agent, metric)
+    return next(row for row in rows if (row["scenario"], row["agent"], row["metric"]) == key)
+
+
 def _row(agent: str, quantity: str, interval: Interval) -> dict[str, Any]:
     row = {"agent": agent, "quantity": quantity, **interval._asdict()}
     return {

@@ -76,6 +76,26 @@ def comparison_tables(summary: Mapping[str, Any], width: int = WIDE) -> Renderab
     )
 
 
+def findings_table(summary: Mapping[str, Any]) -> RenderableType:
+    """What an experiment asked, found, and looked for without finding it.
+
+    Args:
+        summary: as `benchmarks.experiments.frame` saves it.
+    """
+    table = Table(
+        title=summary["experiment"].capitalize(),
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("")
+    table.add_column(summary["asked"])
+    for finding in summary["findings"]:
+        table.add_row("found" if finding["shown"] else "not found", finding["text"])
+    return table
+
+
 def notes(summary: Mapping[str, Any]) -> str:
     """How to read the tables, in a few lines."""
     settings, seeds = summary["settings"], summary["seeds"]

@@ -93,9 +93,16 @@ class TaskFolder:
         """What a finished task returned.
 
         Raises:
-            UsageError: the file belongs to other settings.
+            UsageError: the file is missing, broken, or belongs to other settings.
         """
-        stored = json.loads(self.path(name).read_text(encoding="utf-8"))
+        try:
+            stored = json.loads(self.path(name).read_text(encoding="utf-8"))
+            stored["result"], stored["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f"{self.path(name)} is no result of a task ({error!r}); "
+                "delete it, and the same command makes it again"
+            ) from error
         if stored["fingerprint"] != self.fingerprint:
             raise UsageError(f"{self.path(name)} belongs to other settings; give --overwrite to drop it")
         result: dict[str, Any] = stored["result"]
@@ -104,9 +111,14 @@ class TaskFolder:
 
 def run_and_save(task: Task, path: Path, settings_fingerprint: str, report: Report) -> None:
     """Run a task and write its result in one move."""
+    write_json(path, stored_result(task, settings_fingerprint, report))
+
+
+def stored_result(task: Task, settings_fingerprint: str, report: Report) -> dict[str, Any]:
+    """Run a task: what its file holds, the result and where it comes from."""
     result = task.function(**task.arguments, report=report)
     origin = {"task": task.name, "fingerprint": settings_fingerprint, "provenance": provenance()}
-    write_json(path, {**origin, "result": result})
+    return {**origin, "result": result}
 
 
 def fingerprint(settings: Any) -> str:
@@ -115,9 +127,17 @@ def fingerprint(settings: Any) -> str:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write readable JSON in one move. NaN is refused: a missing value is null."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    """Write readable JSON in one move. NaN is refused: a missing value is null.
+
+    Raises:
+        OSError: it cannot be written, such as to a full disk; names the file.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def check_writable(folder: str | Path) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 from rich.console import Console
 
+from benchmarks.display import TasksFailedError
 from benchmarks.errors import UsageError
-from benchmarks.workers import TasksFailedError
 
 WIDTH_WITHOUT_TERMINAL = 130
 
@@ -31,6 +32,13 @@ def plain_errors() -> Iterator[None]:
         raise typer.Exit(2) from None
     except TasksFailedError as error:
         errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        what = f"error: {error.filename or 'a result'} cannot be written ({error.strerror})"
+        advice = "; finished tasks are kept, and the same command goes on from them"
+        errors.print(what + advice, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         errors.print("stopped; the same command resumes what is missing", style="yellow")

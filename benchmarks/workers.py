@@ -12,40 +12,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from benchmarks.display import Display, TasksFailedError, missing
 from benchmarks.tasks import Task, TaskFolder, run_and_save
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Read by PyTorch, NumPy and Numba when they are imported; children inherit them."""
 REPORT_SECONDS = 0.2
-
-
-class Display(Protocol):
-    """What watches a run; see `benchmarks.progress`."""
-
-    def start(self, name: str) -> None:
-        """A task begins."""
-
-    def update(self, name: str, fraction: float) -> None:
-        """A task has got so far."""
-
-    def finish(self, name: str, seconds: float, error: str | None) -> None:
-        """A task is done, or has failed with this message."""
-
-
-class TasksFailedError(Exception):
-    """Some tasks failed; the others are saved.
-
-    Attributes:
-        failures: task name -> traceback or reason.
-    """
-
-    def __init__(self, failures: dict[str, str]) -> None:
-        self.failures = failures
-        name, reason = next(iter(failures.items()))
-        others = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        super().__init__(f"task {name}{others} failed; finished tasks are kept.\n{reason}")
+MOST_TRIES = 3
+"""A task whose process is lost (killed, out of memory) is tried so often; one that raises, once."""
 
 
 def default_jobs() -> int:
@@ -56,15 +32,16 @@ def default_jobs() -> int:
 def run_tasks(tasks: Sequence[Task], folder: TaskFolder, jobs: int, display: Display) -> None:
     """Run the tasks that have no result yet, in order, on `jobs` spawned processes.
 
-    A task that raises, or whose process is killed, does not stop the others.
+    A task that raises does not stop the others; one whose process is lost is tried again.
 
     Raises:
         TasksFailedError: after all others are done.
     """
-    waiting = [task for task in tasks if not folder.has(task.name)][::-1]
+    waiting = missing(tasks, folder)[::-1]
     failures: dict[str, str] = {}
+    tries: dict[str, int] = {}
     busy: dict[Connection, _Worker] = {}
-    with _one_thread():
+    with one_thread():
         try:
             for _ in range(min(jobs, len(waiting))):
                 worker = _Worker(folder)
@@ -74,9 +51,16 @@ def run_tasks(tasks: Sequence[Task], folder: TaskFolder, jobs: int, display: Dis
                 for ready in wait(list(busy)):
                     assert isinstance(ready, Connection)
                     worker = busy.pop(ready)
-                    if not worker.hear(display, failures):
-                        if not worker.process.is_alive():
-                            worker = _Worker(folder) if waiting else worker
+                    if not worker.hear(display):
+                        task = worker.task
+                        tries[task.name] = tries.get(task.name, 0) + 1
+                        if worker.lost and tries[task.name] < MOST_TRIES:
+                            waiting.append(task)
+                            display.update(task.name, 0.0)
+                        else:
+                            worker.finish(display, failures)
+                        if worker.lost and waiting:
+                            worker = _Worker(folder)
                         if waiting:
                             worker.give(waiting.pop(), display)
                         else:
@@ -96,6 +80,7 @@ class _Worker:
     def __init__(self, folder: TaskFolder) -> None:
         context = multiprocessing.get_context("spawn")
         self.folder = folder
+        self.lost, self.error = False, ""
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
         self.process.start()
@@ -108,22 +93,27 @@ class _Worker:
         with suppress(BrokenPipeError):  # a process that died is noticed by `hear`
             self.connection.send((task, self.folder.path(task.name), self.folder.fingerprint))
 
-    def hear(self, display: Display, failures: dict[str, str]) -> bool:
+    def hear(self, display: Display) -> bool:
         """Take one message; True while the task goes on."""
         try:
             kind, value = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.process.join()
             code = self.process.exitcode
+            self.lost = True
             kind, value = "failed", f"its process ended with exit code {code} (killed, or out of memory?)"
         if kind == "progress":
             display.update(self.task.name, value)
             return True
-        if kind == "failed":
-            failures[self.task.name] = value
-        last_line = value.strip().splitlines()[-1] if value else None
-        display.finish(self.task.name, time.monotonic() - self.began, last_line)
+        self.error = value
         return False
+
+    def finish(self, display: Display, failures: dict[str, str]) -> None:
+        """Say how the task ended, once it will not be tried again."""
+        if self.error:
+            failures[self.task.name] = self.error
+        last_line = self.error.strip().splitlines()[-1] if self.error else None
+        display.finish(self.task.name, time.monotonic() - self.began, last_line)
 
     def stop(self, kill: bool = False) -> None:
         """End the process."""
@@ -169,8 +159,8 @@ def _die_with_parent() -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread in each child: as many processes as cores."""
+def one_thread() -> Iterator[None]:
+    """One thread in each process that starts meanwhile: as many processes as cores."""
     before: dict[str, Any] = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:

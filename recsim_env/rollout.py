@@ -13,7 +13,7 @@ from recsim_env.actions import check_slates, shown_items
 from recsim_env.policy import Observation, Policy
 from recsim_env.records import Records
 from recsim_env.streams import MAX_SEED, MAX_STEP, MAX_USER_ID, MAX_VISIT
-from recsim_env.truth import slate_truth
+from recsim_env.truth import myopic_reward, slate_truth
 from recsim_env.world import World
 
 DEFAULT_BATCH = 4_096
@@ -28,7 +28,8 @@ class Impressions:
         observation: what the policy saw, arrays [n, ...].
         action: [n, K] int64, the items shown; propensity: [n] float64.
         events: [n, K] uint8 event masks; price: [n, K] float32 of the shown items.
-        reward, revenue: [n] float64; expected_reward: [n] float64, NaN unless asked for.
+        reward, revenue: [n] float64; expected_reward, best_reward: [n] float64, of what was shown and of what
+            the myopic oracle would have shown; NaN unless asked for.
         terminated: [n] bool, the user left; truncated: [n] bool, the horizon ran out and the user had not
             left.
         visit_ended: [n] bool, the user's patience was spent; where users return, the next visit has begun
@@ -49,6 +50,7 @@ class Impressions:
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
     visit_ended: NDArray[np.bool_]
+    best_reward: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.user_id)
@@ -98,6 +100,7 @@ def rollout(
     visit: int = 0,
     batch_size: int = DEFAULT_BATCH,
     with_truth: bool = False,
+    with_oracle: bool = False,
 ) -> Iterator[Impressions]:
     """Serve every user for one episode, ``batch_size`` side by side; a finished one makes room for the next.
 
@@ -114,6 +117,7 @@ def rollout(
         visit: the visit of each user at which the episode begins.
         batch_size: users side by side.
         with_truth: whether to fill ``expected_reward``.
+        with_oracle: whether to fill it and ``best_reward``, for regret; looks at all items on offer.
 
     Yields:
         one ``Impressions`` per step of the batch, holding the users that took it.
@@ -138,7 +142,9 @@ def rollout(
         slates = shown_items(world, actions, arrays)
         step = states["step"].copy()
         unknown = np.full(len(states), np.nan)
-        expected = slate_truth(world, states, slates).expected_reward if with_truth else unknown
+        known = with_truth or with_oracle
+        expected = slate_truth(world, states, slates).expected_reward if known else unknown
+        best = myopic_reward(world, states, observation.get("candidates")) if with_oracle else unknown
         outcomes, arrays = world.step(
             seed, states, slates, blank_repeats=False, max_steps=max_steps, scratch=scratch
         )
@@ -157,6 +163,7 @@ def rollout(
             terminated=outcomes["terminated"].copy(),
             truncated=outcomes["truncated"].copy(),
             visit_ended=outcomes["visit_ended"].copy(),
+            best_reward=best,
         )
         yield impressions
         finished = np.flatnonzero(impressions.terminated | impressions.truncated)

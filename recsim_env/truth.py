@@ -139,6 +139,25 @@ def _myopic_block(world: World, states: Records) -> NDArray[np.int64]:
     return best_slates(world, item_truth(world, states))
 
 
+def myopic_reward(
+    world: World, states: Records, candidates: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """[B] float64: the expected reward of the best slate of each user, in the state in which the user is.
+
+    Args:
+        states: [B] USER_STATE.
+        candidates: [B, M] as an observation has them, in two-stage worlds; else all items on offer compete.
+
+    The slate is that of ``myopic_slates``: exact or greedy as there.
+    """
+    if candidates is None:
+        slates = myopic_slates(world, states)
+    else:
+        columns = best_slates(world, candidate_truth(world, states, candidates))
+        slates = np.take_along_axis(np.minimum(candidates, len(world.items) - 1), columns, axis=1)
+    return slate_truth(world, states, slates).expected_reward
+
+
 def best_slates(world: World, truth: ItemTruth) -> NDArray[np.int64]:
     """The slate of highest expected reward among the columns of ``truth``: [B, K] int64 column numbers.
 

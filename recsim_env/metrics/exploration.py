@@ -33,6 +33,21 @@ def coverage_by_step(first_step: np.ndarray, num_steps: int) -> np.ndarray:
     return np.cumsum(np.bincount(seen, minlength=num_steps)) / len(first_step)
 
 
+def coverage_by_user(first_user: np.ndarray, user_ids: np.ndarray) -> np.ndarray:
+    """[P] float64: the share of the catalog shown to anyone, once the users up to each id have been served.
+
+    Users are taken in the order of their ids, whatever the order in which they were served, so that the curve
+    does not depend on it and tallies merge.
+
+    Args:
+        first_user: [N] int, the smallest id of a user to whom each item was shown (`ItemTally.first_user`).
+        user_ids: [P] int, ascending; the last one of all users gives `catalog_coverage`.
+
+    Source: Ours, a species accumulation curve (Gotelli and Colwell 2001) of the catalog, in the order of ids.
+    """
+    return np.searchsorted(np.sort(first_user), user_ids, side="right") / len(first_user)
+
+
 def action_entropy(counts: np.ndarray) -> float:
     """The Shannon entropy of the shown items, in nats: from 0 (one item takes all) to log N (all N equally).
 

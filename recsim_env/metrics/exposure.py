@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recsim_env.metrics.exploration import action_entropy
+
 HEAD_SHARE = 0.8
 
 
@@ -26,6 +28,19 @@ def gini(exposure: np.ndarray) -> float:
     n = len(ordered)
     weight = 2.0 * np.arange(1, n + 1) - n - 1.0
     return float(weight @ ordered / (n * total))
+
+
+def exposure_entropy(exposure: np.ndarray) -> float:
+    """The Shannon entropy of exposure over its largest value: from 0 (one item takes all) to 1 (all alike).
+
+    - sum_i p_i log p_i / log N,  p_i = x_i / sum_j x_j
+
+    Args:
+        exposure: [N] float or int, >= 0, not all 0; N >= 2.
+
+    Source: the evenness of Pielou (1966) over the whole catalog; Shannon (1948), sec. 6.
+    """
+    return action_entropy(exposure) / float(np.log(len(exposure)))
 
 
 def lorenz_curve(exposure: np.ndarray, num_points: int = 101) -> np.ndarray:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from recsim_env.metrics.running import as_slates
+
 if TYPE_CHECKING:
     from recsim_env.rollout import Impressions
 
 NEVER = np.iinfo(np.int32).max
+NOBODY = np.iinfo(np.int64).max
 
 
 class ItemTally:
@@ -26,6 +29,7 @@ class ItemTally:
         exposure: [N] float64, impressions weighted by position; equal to `shown` without weights.
         first_step: [N] int32, the smallest session step at which the item was shown to any user; NEVER
             where it was not.
+        first_user: [N] int64, the smallest id of a user to whom it was shown; NOBODY where it was not.
     """
 
     def __init__(self, num_items: int, position_weight: np.ndarray | None = None) -> None:
@@ -39,11 +43,11 @@ class ItemTally:
         self.shown = np.zeros(num_items, dtype=np.int64)
         self.exposure = np.zeros(num_items)
         self.first_step = np.full(num_items, NEVER, dtype=np.int32)
+        self.first_user = np.full(num_items, NOBODY, dtype=np.int64)
 
     def update(self, batch: Impressions) -> None:
         """Add one batch of decisions: every item of every slate is one impression."""
-        action = np.asarray(batch.action)
-        action = action.reshape(len(action), -1)
+        action = as_slates(batch.action)
         items = action.ravel()
         if items.size == 0:
             return
@@ -57,6 +61,7 @@ class ItemTally:
         else:
             np.add.at(self.exposure, items, np.broadcast_to(self.position_weight, action.shape).ravel())
         np.minimum.at(self.first_step, items, np.repeat(batch.step, action.shape[1]).astype(np.int32))
+        np.minimum.at(self.first_user, items, np.repeat(batch.user_id, action.shape[1]))
 
     def merge(self, other: ItemTally) -> Self:
         """Add the counts of a tally over other users; returns itself."""
@@ -65,4 +70,5 @@ class ItemTally:
         self.shown += other.shown
         self.exposure += other.exposure
         np.minimum(self.first_step, other.first_step, out=self.first_step)
+        np.minimum(self.first_user, other.first_user, out=self.first_user)
         return self

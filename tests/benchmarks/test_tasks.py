@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.display import TasksFailedError
 from benchmarks.errors import UsageError
 from benchmarks.tasks import Task, TaskFolder, check_writable, describe_difference, fingerprint, write_json
-from benchmarks.workers import TasksFailedError, run_tasks
+from benchmarks.workers import run_tasks
 from tests.benchmarks.toy_tasks import Recorder, fail, square, tasks_of, vanish
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +44,14 @@ def test_a_failure_or_a_lost_process_does_not_stop_the_rest(tmp_path):
     assert "exit code 9" in caught.value.failures["lost"]
     assert folder.result("good")["square"] == 9
     assert not folder.has("bad")
+
+
+@pytest.mark.parametrize("content", ["{", '{"fingerprint": 1}', "[]"])
+def test_a_broken_result_is_named(tmp_path, content):
+    folder = TaskFolder(tmp_path, {})
+    folder.path("x").write_text(content)
+    with pytest.raises(UsageError, match=r"x\.json is no result of a task .*delete it"):
+        folder.result("x")
 
 
 def test_a_killed_run_leaves_whole_results_no_process_and_resumes(tmp_path):
@@ -108,6 +118,19 @@ def test_nan_is_never_written(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "x.json", {"a": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_names_the_file_and_leaves_what_was_there(tmp_path, monkeypatch):
+    write_json(tmp_path / "x.json", {"a": 1})
+
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*x\.json'"):
+        write_json(tmp_path / "x.json", {"a": 2})
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 
 
 def test_fingerprint_ignores_the_order_of_keys_only():

@@ -4,6 +4,8 @@ import os
 import sys
 import time
 
+import numpy as np
+
 from benchmarks.tasks import Task, TaskFolder
 from benchmarks.workers import run_tasks
 
@@ -35,6 +37,28 @@ def fail(report):
 
 def vanish(report):
     os._exit(9)
+
+
+def vanish_once(marker, report):
+    """Lose the process at the first try."""
+    if not os.path.exists(marker):
+        open(marker, "w").close()
+        os._exit(9)
+    return {"tries": 2}
+
+
+def draws(seed, report):
+    """Linear algebra and training, whose last bits depend on the number of threads."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    weight, data = (torch.randn(400, 400, generator=generator) for _ in range(2))
+    weight.requires_grad_()
+    for _ in range(3):
+        (weight @ data).tanh().square().mean().backward()
+        weight = (weight - weight.grad).detach().requires_grad_()
+    square = np.random.default_rng(seed).normal(size=(300, 300))
+    return {"torch": float(weight.detach().sum()), "numpy": float((square @ square).sum())}
 
 
 def slow(seconds, report):

@@ -1,8 +1,10 @@
 """Synthetic batches of impressions for the metrics' tests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+
+NUM_TOPICS, NUM_SEGMENTS = 4, 3
 
 
 @dataclass
@@ -19,6 +21,15 @@ class Batch:
     truncated: np.ndarray
     visit_ended: np.ndarray
     observation: dict
+    expected_reward: np.ndarray | None = None
+    best_reward: np.ndarray | None = None
+
+    def rows(self, kept):
+        """The batch without the rows that are not in a mask."""
+        parts = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        observation = {name: array[kept] for name, array in parts.pop("observation").items()}
+        taken = {name: None if array is None else array[kept] for name, array in parts.items()}
+        return Batch(observation=observation, **taken)
 
 
 def random_batches(generator, num_users=40, num_items=30, num_slots=3, max_length=9):
@@ -41,3 +52,19 @@ def random_batches(generator, num_users=40, num_items=30, num_slots=3, max_lengt
                 visit_ended=last & ~truncates[user],
                 observation={},
             )
+
+
+def full_batches(generator, num_items=30, **sizes):
+    """As `random_batches`, with the observations and the truth that all metrics together read."""
+    segment = generator.integers(0, NUM_SEGMENTS, 10_000)
+    for batch in random_batches(generator, num_items=num_items, **sizes):
+        size = len(batch.user_id)
+        batch.observation = {
+            "history_items": np.sort(generator.integers(0, num_items + 1, (size, 4)), axis=1)[:, ::-1],
+            "segment": segment[batch.user_id],
+            "hour": generator.integers(0, 24, (size, 1)),
+            "hours_away": np.zeros((size, 1), np.int64),
+        }
+        batch.best_reward = generator.random(size) + 1
+        batch.expected_reward = generator.random(size)
+        yield batch

@@ -32,6 +32,7 @@ def test_hand_computed_means_per_user():
             "likes_per_user": 1.0,
             "purchases_per_user": 1.0,
             "revenue_per_user": 17.5,
+            "reward_per_step": 0.8,
         }
     )
     np.testing.assert_allclose(tally.cumulative_reward(), [0.6, 1.6, 1.6])
@@ -69,6 +70,18 @@ def test_merge_equals_one_pass_in_either_order():
     assert first.merge(second).result() == expected
     assert reverse.result() == expected
     np.testing.assert_allclose(first.cumulative_reward(), whole.cumulative_reward())
+
+
+def test_returns_by_hand():
+    """User 7 ends a visit and is back, ends another and churns; user 9 is cut in the first visit."""
+    tally, batch = EngagementTally(), hand_batch()
+    batch.observation = {"hours_away": np.zeros((4, 1))}
+    batch.visit_ended = np.array([False, True, True, False])
+    tally.update(batch)
+    figures = tally.result()
+    assert figures["return_rate"] == 0.5
+    assert figures["churn_rate"] == 0.5
+    assert figures["visits_per_user"] == 1.5
 
 
 def test_no_finished_episode_is_an_error():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from recsim_env.metrics import ItemTally, action_entropy, catalog_coverage, coverage_by_step
+from recsim_env.metrics import ItemTally, action_entropy, catalog_coverage, coverage_by_step, coverage_by_user
 from tests.metrics.impression_batches import random_batches
 
 
@@ -14,6 +14,11 @@ def test_coverage_by_hand():
 def test_coverage_by_step_by_hand():
     first_step = np.array([0, 2, np.iinfo(np.int32).max, 0], dtype=np.int32)
     np.testing.assert_allclose(coverage_by_step(first_step, 4), [0.5, 0.5, 0.75, 0.75])
+
+
+def test_coverage_by_user_by_hand():
+    first_user = np.array([12, 10, np.iinfo(np.int64).max, 12])
+    np.testing.assert_allclose(coverage_by_user(first_user, np.arange(9, 14)), [0, 0.25, 0.25, 0.75, 0.75])
 
 
 def test_entropy_by_hand_and_against_scipy():
@@ -42,11 +47,14 @@ def test_item_tally_equals_the_definition_and_merges():
     np.testing.assert_array_equal(whole.shown, np.bincount(action.ravel(), minlength=num_items))
     expected = np.bincount(action.ravel(), np.tile(weight, len(action)), minlength=num_items)
     np.testing.assert_allclose(whole.exposure, expected)
+    user = np.concatenate([batch.user_id for batch in batches])
     for item in range(num_items):
         assert whole.first_step[item] == step[(action == item).any(axis=1)].min()
+        assert whole.first_user[item] == user[(action == item).any(axis=1)].min()
     merged = parts[1].merge(parts[0])
     np.testing.assert_array_equal(merged.shown, whole.shown)
     np.testing.assert_array_equal(merged.first_step, whole.first_step)
+    np.testing.assert_array_equal(merged.first_user, whole.first_user)
     np.testing.assert_allclose(merged.exposure, whole.exposure)
 
 

@@ -5,12 +5,26 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.integrate import trapezoid
 
-from recsim_env.metrics import Scorecard, average_popularity, gini, lorenz_curve, tail_items, tail_share
+from recsim_env.metrics import (
+    Scorecard,
+    average_popularity,
+    exposure_entropy,
+    gini,
+    lorenz_curve,
+    tail_items,
+    tail_share,
+)
 from tests.metrics.impression_batches import random_batches
 
 COUNTS = arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 1000)).filter(
     lambda counts: counts.sum() > 0
 )
+
+
+def test_exposure_entropy_by_hand():
+    assert exposure_entropy(np.full(8, 2.5)) == pytest.approx(1.0)
+    assert exposure_entropy(np.array([0, 3, 0])) == 0.0
+    assert exposure_entropy(np.array([1, 1, 0, 0])) == pytest.approx(0.5)
 
 
 def test_gini_by_hand():
@@ -69,6 +83,15 @@ def test_tail_share_and_average_popularity_by_hand():
 def test_no_exposure_is_an_error(metric):
     with pytest.raises(ValueError, match="at least one impression"):
         metric(np.zeros(3))
+
+
+def test_examined_exposure_stands_beside_impressions():
+    card = Scorecard(np.ones(30), np.array([1.0, 0.5, 0.0]))
+    for batch in random_batches(np.random.default_rng(9)):
+        card.update(batch)
+    figures = card.result()
+    assert figures["exposure_gini"] == gini(card.items.shown)
+    assert figures["examined_exposure_gini"] == gini(card.items.exposure) != figures["exposure_gini"]
 
 
 def test_scorecard_streams_every_metric_and_merges():

@@ -1,0 +1,200 @@
+"""What experiments have in common: settings, score, plots; run what is missing, report from what is saved."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.choices import check_file
+from benchmarks.engines import Engine
+from benchmarks.errors import UsageError
+from benchmarks.experiments import experiments, serve
+from benchmarks.progress import run_missing
+from benchmarks.provenance import code_settings, hash_files, provenance
+from benchmarks.statistics import Interval, seed_interval
+from benchmarks.tables import findings_table
+from benchmarks.tasks import Task, TaskFolder, write_json
+from recsim_env.checked import nearest
+
+RESAMPLING_SEED = 0
+
+Size = Mapping[str, Any]
+"""How large an experiment is, JSON-serialisable; results depend on it, and on the seed."""
+
+
+class Finding(NamedTuple):
+    """One answer that an experiment gives.
+
+    Attributes:
+        text: a sentence with its figures and intervals.
+        shown: whether the data show it; False for what was looked for and not found.
+    """
+
+    text: str
+    shown: bool
+
+
+class Score(NamedTuple):
+    """What an experiment found, JSON-serialisable.
+
+    Attributes:
+        rows: {"experiment", "scenario", "agent", "metric", "value", "lower", "upper", "seeds"}, see `row`.
+        findings: what was found, and what was looked for and not found.
+        curves: whatever its figures are drawn from.
+    """
+
+    rows: list[dict[str, Any]]
+    findings: list[Finding]
+    curves: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An experiment.
+
+    Attributes:
+        name: on the command line.
+        asked: the question, one or two sentences.
+        sizes: preset -> settings; "num_seeds" is among them.
+        tasks: (size, seeds) -> what is to be run; pure functions of their arguments, with names unique in the
+        run. score: (results by task name, size, seeds) -> what was found. draw: (summary as saved, folder) ->
+        figures, as PNG and SVG. core_seconds: (size, seeds) -> about how long one core takes, for what is
+        printed beforehand.
+    """
+
+    name: str
+    asked: str
+    sizes: Mapping[str, Size]
+    tasks: Callable[[Size, Sequence[int]], list[Task]]
+    score: Callable[[Callable[[str], dict[str, Any]], Size, Sequence[int]], Score]
+    draw: Callable[[Mapping[str, Any], Path], None]
+    core_seconds: Callable[[Size, Sequence[int]], float]
+
+
+def find_experiment(name: str) -> Definition:
+    """The experiment of a name.
+
+    Raises:
+        UsageError: there is none; the message names the nearest.
+    """
+    known = experiments()
+    if name not in known:
+        raise UsageError(f"unknown experiment {name!r}; {nearest(name, known)}")
+    return known[name]
+
+
+def run_experiment(
+    *,
+    name: str,
+    preset: str,
+    num_seeds: int | None,
+    first_seed: int,
+    out: Path,
+    jobs: int | Engine,
+    overwrite: bool,
+    json_path: Path | None,
+    console: Console,
+) -> dict[str, Any]:
+    """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
+    check_file(json_path)
+    definition = find_experiment(name)
+    size = definition.sizes[preset]
+    seeds = list(range(first_seed, first_seed + (num_seeds or size["num_seeds"])))
+    folder = TaskFolder(out, experiment_settings(definition, preset), overwrite)
+    tasks = definition.tasks(size, seeds)
+    waiting = sum(not folder.has(task.name) for task in tasks)
+    if preset == "full" and waiting:
+        share = waiting / len(tasks)
+        console.print(cost_line(waiting, share * definition.core_seconds(size, seeds), jobs), style="bold")
+    run_missing(name, tasks, folder, jobs, console)
+    summary = report_experiment(definition, folder, size, seeds)
+    console.print(findings_table(summary))
+    console.print(f"Rows, figures and settings: {out}", style="bold")
+    if json_path is not None:
+        kept = {key: summary[key] for key in ("command", "provenance", "rows")}
+        write_json(json_path, kept)
+    return summary
+
+
+def experiment_settings(definition: Definition, preset: str) -> dict[str, Any]:
+    """All that results depend on, except which seeds are run."""
+    own = Path(inspect.getfile(definition.tasks))
+    return {
+        "command": "compare",
+        "experiment": definition.name,
+        "preset": preset,
+        **{key: value for key, value in definition.sizes[preset].items() if key != "num_seeds"},
+        "experiment_code": hash_files([own, Path(serve.__file__)]),
+        **code_settings(),
+    }
+
+
+def cost_line(num_tasks: int, core_seconds: float, jobs: int | Engine) -> str:
+    """How long a run will take, in words, before it starts."""
+    count = jobs.jobs if isinstance(jobs, Engine) else jobs
+    hours = core_seconds / 3600
+    return f"{num_tasks} tasks, about {hours:,.1f} core-hours: {hours / count:,.1f} h on {count} processes"
+
+
+def report_experiment(
+    definition: Definition, folder: TaskFolder, size: Size, seeds: Sequence[int]
+) -> dict[str, Any]:
+    """Write `summary.json` and the figures from saved results, and return the summary."""
+    score = definition.score(folder.result, size, seeds)
+    summary = {
+        "command": "compare",
+        "experiment": definition.name,
+        "asked": definition.asked,
+        "settings": folder.settings,
+        "provenance": provenance(),
+        "seeds": list(seeds),
+        "rows": score.rows,
+        "findings": [finding._asdict() for finding in score.findings],
+        "curves": score.curves,
+    }
+    path = folder.folder / "summary.json"
+    write_json(path, summary)
+    saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    definition.draw(saved, folder.folder)
+    return saved
+
+
+def row(experiment: str, scenario: str, agent: str, metric: str, interval: Interval) -> dict[str, Any]:
+    """One reported figure; lower and upper are None for a single seed."""
+    ends = (None if np.isnan(end) else float(end) for end in (interval.low, interval.high))
+    lower, upper = ends
+    return {
+        "experiment": experiment,
+        "scenario": scenario.removeprefix("recsim_env/"),
+        "agent": agent,
+        "metric": metric,
+        "value": float(interval.mean),
+        "lower": lower,
+        "upper": upper,
+        "seeds": interval.num_seeds,
+    }
+
+
+def over_seeds(values: Sequence[float]) -> Interval:
+    """The mean over seeds with its interval; the same resamples for every figure."""
+    return seed_interval(np.array(values, np.float64), resampling())
+
+
+def resampling() -> np.random.Generator:
+    """The same resamples for every quantity, so that a row does not depend on which others are reported."""
+    return np.random.default_rng(RESAMPLING_SEED)
+
+
+def written(interval: Interval, digits: int = 2, unit: str = "") -> str:
+    """A figure with its interval in brackets."""
+    value = f"{interval.mean:,.{digits}f}{unit}"
+    if np.isnan(interval.low):
+        return value
+    return f"{value} [{interval.low:,.{digits}f}, {interval.high:,.{digits}f}]"

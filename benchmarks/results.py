@@ -1,0 +1,139 @@
+"""What a folder of results holds, whatever command made it: the one form that reports are written from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import UsageError
+from benchmarks.style import display_name
+from benchmarks.summary import COMPARED_TO, REFERENCES, lookup
+
+ASKED = {
+    "compare": "Which agent earns most, how much of the catalog do agents use, and who gets shown?",
+    "learning-curve": "How much do learners from logs gain from longer logs of the same logging policy?",
+    "headroom": "What does looking ahead earn over the best immediate choice?",
+    "ope --study": "How far are off-policy estimates from the truth, and do their intervals hold it?",
+}
+SKIPPED = ("tasks",)
+WIDE_ROWS = 400
+"""Tables beyond so many rows show the first, and say so; the rest is in the file."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The results of one command.
+
+    Attributes:
+        title: of the section.
+        asked: the question.
+        findings: {"text", "shown"}: answers, and what was looked for and not found.
+        rows: flat dicts of text and numbers with the same keys; missing values are None.
+        figures: SVG files.
+        folder: where all of it came from.
+        about: settings and provenance, for a reader who wants to run it again.
+    """
+
+    title: str
+    asked: str
+    findings: list[Mapping[str, Any]]
+    rows: list[dict[str, Any]]
+    figures: list[Path]
+    folder: Path
+    about: dict[str, Any]
+
+
+def read_results(folder: Path) -> list[Section]:
+    """Every summary in a folder and below it, by path.
+
+    Raises:
+        UsageError: there is none, or one cannot be read; names the file.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: expected a folder of results")
+    paths = [
+        path
+        for path in sorted(folder.rglob("summary.json"))
+        if not any(part in SKIPPED or part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    if not paths:
+        raise UsageError(
+            f"{folder} holds no summary.json: run an experiment first, such as "
+            f"`recsim-env compare --out {folder}`"
+        )
+    return [read_section(path) for path in paths]
+
+
+def read_section(path: Path) -> Section:
+    """One summary as a section.
+
+    Raises:
+        UsageError: it is no summary of this command line; names the file.
+    """
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        command, rows = summary["command"], summary["rows"]
+        settings, origin = summary["settings"], summary["provenance"]
+        flat = [flattened(row) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is no summary of results ({error!r}); run its command again") from error
+    name = summary.get("experiment", command)
+    where = settings.get("scenario", "")
+    title = f"{name} · {where.removeprefix('recsim_env/')}" if where else name
+    findings = summary.get("findings")
+    if findings is None:
+        findings = comparison_findings(rows) if command == "compare" else []
+    return Section(
+        title,
+        summary.get("asked", ASKED.get(command, "")),
+        findings,
+        same_keys(flat),
+        sorted(path.parent.glob("*.svg")),
+        path.parent,
+        {"settings": {key: value for key, value in settings.items() if key != "world"}, "provenance": origin},
+    )
+
+
+def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without nesting: {"a": {"b": 1}} becomes {"a b": 1}; lists are left out."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key} {inner}": part for inner, part in flattened(value).items()}
+        elif not isinstance(value, list):
+            flat[key] = value
+    return flat
+
+
+def same_keys(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All rows with all keys, in the order in which they first come."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    return [{key: row.get(key) for key in keys} for row in rows]
+
+
+def comparison_findings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the main job found: each learner against the logging policy and popular items, by intervals."""
+    found = lookup(rows)
+    findings = []
+    for agent in dict.fromkeys(row["agent"] for row in rows):
+        if agent in REFERENCES:
+            continue
+        for other in COMPARED_TO:
+            row = found.get((agent, f"reward_minus_{other}"))
+            if row is None or row["low"] is None:
+                continue
+            shown = row["low"] > 0 or row["high"] < 0
+            direction = "earns more than" if row["mean"] > 0 else "earns less than"
+            verdict = direction if shown else "is not shown to differ from"
+            findings.append(
+                {
+                    "text": f"{display_name(agent)} {verdict} {display_name(other)}: {row['mean']:+.2f} "
+                    f"[{row['low']:+.2f}, {row['high']:+.2f}] reward per user, paired over "
+                    f"{row['num_seeds']} seeds.",
+                    "shown": shown,
+                }
+            )
+    return findings

@@ -1,0 +1,249 @@
+"""The experiments, small: they run, resume, score and draw; and their scores apart from any run."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmarks import experiments as package
+from benchmarks.engines import Engine
+from benchmarks.errors import UsageError
+from benchmarks.experiments import experiments, exploration, planted, reward_design, same_agent
+from benchmarks.experiments.frame import (
+    Definition,
+    Finding,
+    Score,
+    cost_line,
+    find_experiment,
+    over_seeds,
+    row,
+    run_experiment,
+    written,
+)
+from benchmarks.statistics import Interval
+from benchmarks.style import sweep_looks
+from benchmarks.tasks import Task
+from tests.benchmarks.toy_tasks import square
+
+SMALL = {
+    "exploration": {"scenarios": ["Tiny-v0"], "num_users": 40, "num_seeds": 2},
+    "reward-design": {
+        "scenarios": ["Tiny-v0"],
+        "agents": ["myopic"],
+        "num_users": 40,
+        "log_decisions": 0,
+        "num_seeds": 2,
+    },
+    "same-agent": {
+        "scenario": "Tiny-v0",
+        "policy": "uniform",
+        "num_repetitions": 16,
+        "seeds_each": 8,
+        "users_each": 4,
+        "num_seeds": 1,
+    },
+    "planted": {
+        "scenario": "Tiny-v0",
+        "base": "greedy",
+        "num_users": 1_000,
+        "calibration_users": 1_000,
+        "num_repetitions": 20,
+        "num_seeds": 1,
+    },
+}
+FIRST_SEED = 1_000
+
+
+def small_run(name, out, console=None, **changes):
+    arguments = {
+        "preset": "quick",
+        "num_seeds": None,
+        "first_seed": FIRST_SEED,
+        "jobs": Engine("serial"),
+        "overwrite": False,
+        "json_path": None,
+        "console": console or Console(quiet=True),
+    }
+    definition = find_experiment(name)
+    with pytest.MonkeyPatch.context() as patch:
+        for preset in definition.sizes:
+            patch.setitem(definition.sizes, preset, SMALL[name])
+        return run_experiment(name=name, out=out, **(arguments | changes))
+
+
+@pytest.fixture(scope="module", params=sorted(SMALL))
+def run(request, tmp_path_factory):
+    out = tmp_path_factory.mktemp(request.param)
+    return request.param, out, small_run(request.param, out, json_path=out / "rows.json")
+
+
+def test_it_saves_rows_findings_and_figures(run):
+    name, out, summary = run
+    assert summary["experiment"] == name
+    assert summary["asked"].endswith(("?", ".")), summary["asked"]
+    for one in summary["rows"]:
+        assert list(one)[:8] == [
+            "experiment",
+            "scenario",
+            "agent",
+            "metric",
+            "value",
+            "lower",
+            "upper",
+            "seeds",
+        ]
+        assert one["experiment"] == name
+        assert one["scenario"] == "Tiny-v0"
+        assert np.isfinite(one["value"])
+    assert summary["findings"]
+    assert list(out.glob("*.svg"))
+    assert json.loads((out / "rows.json").read_text())["rows"] == summary["rows"]
+
+
+def test_a_second_run_computes_nothing(run):
+    name, out, summary = run
+    if name not in ("planted", "same-agent"):
+        pytest.skip("drawing again takes seconds, and the frame is the same for all")
+    before = {path: path.stat().st_mtime_ns for path in (out / "tasks").iterdir()}
+    again = small_run(name, out)
+    assert {path: path.stat().st_mtime_ns for path in (out / "tasks").iterdir()} == before
+    assert again["rows"] == summary["rows"]
+
+
+def test_another_size_does_not_mix_with_it(run):
+    name, out, _ = run
+    with pytest.raises(UsageError, match="other settings"):
+        small_run(name, out, preset="standard")
+
+
+def test_every_experiment_has_every_preset():
+    for definition in experiments().values():
+        assert list(definition.sizes) == ["quick", "standard", "full"]
+        costs = []
+        for size in definition.sizes.values():
+            json.dumps(size)
+            tasks = definition.tasks(size, [0, 1])
+            assert len({task.name for task in tasks}) == len(tasks)
+            costs.append(definition.core_seconds(size, range(size["num_seeds"])))
+        assert costs == sorted(costs)
+
+
+def test_an_unknown_experiment_names_the_nearest():
+    with pytest.raises(UsageError, match="exploration"):
+        find_experiment("exploraton")
+
+
+def test_full_says_what_it_costs_before_it_starts(tmp_path):
+    console = Console(width=120, record=True, file=io.StringIO())
+    small_run("same-agent", tmp_path, console, preset="full")
+    said = console.export_text().splitlines()
+    assert said[0].startswith("8 tasks, about 0.0 core-hours")
+    assert (
+        cost_line(10, 7_200, Engine("process", 4)) == "10 tasks, about 2.0 core-hours: 0.5 h on 4 processes"
+    )
+
+
+def test_one_file_is_an_experiment(tmp_path, monkeypatch):
+    """A module in the package is all it takes."""
+    toy = Definition(
+        "toy",
+        "What is the square?",
+        {"quick": {"num_seeds": 2}, "standard": {"num_seeds": 2}, "full": {"num_seeds": 2}},
+        lambda size, seeds: [Task(f"seed-{seed}", square, {"value": seed}) for seed in seeds],
+        lambda result, size, seeds: Score(
+            [row("toy", "none", "a", "square", over_seeds([result(f"seed-{s}")["square"] for s in seeds]))],
+            [Finding("squares grow", True)],
+            {},
+        ),
+        lambda summary, folder: None,
+        lambda size, seeds: 1.0,
+    )
+    monkeypatch.setitem(package.experiments(), "toy", toy)
+    arguments = {"preset": "quick", "num_seeds": None, "first_seed": 3, "jobs": Engine("serial")}
+    summary = run_experiment(
+        name="toy", out=tmp_path, overwrite=False, json_path=None, console=Console(quiet=True), **arguments
+    )
+    assert summary["rows"][0]["value"] == (9 + 16) / 2
+
+
+def test_intervals_are_written_for_readers():
+    assert written(Interval(1234.5678, 1.0, 2000.0, "t", 3)) == "1,234.57 [1.00, 2,000.00]"
+    assert written(Interval(0.5, np.nan, np.nan, "none", 1), 1, " %") == "0.5 %"
+
+
+def test_the_frontier_leaves_out_what_is_beaten_in_both():
+    means = {
+        "a": {"reward_per_user": 3.0, "tail_share": 0.1},
+        "b": {"reward_per_user": 2.0, "tail_share": 0.5},
+        "c": {"reward_per_user": 1.5, "tail_share": 0.4},
+    }
+    text = exploration.frontier_finding("Tiny-v0", means).text
+    assert "a (3.00, 10%), b (2.00, 50%)" in text
+    assert "c (" not in text
+
+
+def test_differences_to_greedy_are_corrected_for_their_number():
+    generator = np.random.default_rng(0)
+    luck = generator.normal(size=10)
+    rewards = {
+        exploration.REFERENCE: luck,
+        "worse": luck - 1 + 0.1 * generator.normal(size=10),
+        "same": luck + 0.1 * generator.normal(size=10),
+    }
+    rows, findings = exploration.against_greedy("Tiny-v0", rewards)
+    assert [finding.shown for finding in findings] == [True, False]
+    assert "earns less than greedy" in findings[0].text
+    assert rows[0]["p_corrected"] == pytest.approx(2 * 2 / 2**10)
+
+
+def test_the_intention_may_fail_and_then_it_is_said():
+    names = [(reward, metric) for metric, reward, other in reward_design.INTENDED]
+    names += [(other, metric) for metric, reward, other in reward_design.INTENDED]
+    noise = np.random.default_rng(1).normal(scale=0.01, size=10)
+    values = dict.fromkeys(names, noise)
+    values["clicks only", "clicks_per_user"] = noise[::-1] + 1
+    values["revenue only", "revenue_per_user"] = noise[::-1] - 1
+    findings = reward_design.intended_findings("PriceTiers-v0", "myopic", values, 10)
+    assert [finding.shown for finding in findings] == [True, False, False, False]
+    assert "FEWER, against the intention" in findings[2].text
+    assert "not shown to bring more" in findings[1].text
+
+
+def test_the_rule_declares_what_differs_and_not_what_does_not():
+    generator = np.random.default_rng(2)
+    declared = [
+        same_agent.declared_different(generator.normal(size=10), generator.normal(size=10))
+        for _ in range(300)
+    ]
+    # Binomial(300, 0.05): more than 30 has probability under 2e-4.
+    assert np.mean(declared) <= 0.1
+    luck = generator.normal(size=10)
+    assert same_agent.declared_different(luck + 1, luck + 0.1 * generator.normal(size=10))
+
+
+def test_users_needed_by_closed_form_and_by_simulation():
+    generator = np.random.default_rng(3)
+    luck = generator.normal(size=100_000)
+    base, improved = luck, luck + 0.1 + 0.5 * generator.normal(size=100_000)
+    assert planted.users_needed(base, improved, paired=True) == pytest.approx(7.849 * 0.25 / 0.01, rel=0.05)
+    assert planted.users_needed(base, improved, paired=False) == pytest.approx(7.849 * 2.25 / 0.01, rel=0.05)
+    found = [planted.detected(base, improved, 196, True, generator) for _ in range(300)]
+    # Binomial(300, 0.8): outside 0.7..0.9 has probability under 1e-4.
+    assert 0.7 <= np.mean(found) <= 0.9
+
+
+def test_the_relative_gain_and_its_interval():
+    generator = np.random.default_rng(4)
+    base = generator.normal(10, 1, size=10_000)
+    gain = planted.relative(base, base * 1.02 + 0.1 * generator.normal(size=10_000))
+    assert gain.low < 0.02 < gain.high
+    assert gain.high - gain.low < 0.001
+
+
+def test_arms_of_a_sweep_differ_in_more_than_colour():
+    looks = sweep_looks(list(exploration.ARMS))
+    families = {name: look for name, look in looks.items() if name.startswith(("softmax", "epsilon"))}
+    assert len({(look.marker, str(look.dash)) for look in families.values()}) == len(families)
+    assert len({look.colour for look in looks.values()}) == len(looks)
