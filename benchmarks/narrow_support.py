@@ -44,7 +44,7 @@ TRAINING: dict[str, Any] = {
     "learning_rate": 0.015,
     "acting": "sample",
 }
-"""The same for every method; chosen once, on seed 1000."""
+"""The same for every method, not tuned."""
 METHODS: dict[str, str] = {
     "uncorrected": "uncorrected",
     "plain IPS": "plain-ips",

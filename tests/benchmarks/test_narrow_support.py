@@ -57,11 +57,10 @@ def test_the_command_reports_what_it_saved(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_bias_and_weights_are_as_theory_says():
-    found = judge_methods(1_000, lambda fraction: None)
-    methods, reference = found["methods"], found["reference"]
+    methods = judge_methods(0, lambda fraction: None)["methods"]
     uncorrected, plain, capped = (methods[name] for name in ("uncorrected", "plain IPS", "capped"))
-    assert uncorrected["from_biased"] < 0.15 < plain["from_biased"]
-    assert uncorrected["value"] == pytest.approx(reference["biased limit"], abs=0.06)
+    assert uncorrected["from_biased"] < 0.15
+    assert plain["from_biased"] > 2 * uncorrected["from_biased"]
     assert uncorrected["effective"] == pytest.approx(1.0)
-    assert plain["effective"] < capped["effective"] < 1
-    assert plain["largest"] > capped["largest"] == pytest.approx(np.exp(3), rel=1e-5)
+    assert plain["effective"] < 0.5
+    assert plain["largest"] > 3 * capped["largest"] == pytest.approx(3 * np.exp(3), rel=1e-5)
