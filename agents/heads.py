@@ -129,7 +129,7 @@ class HeadLearner(OfflineAgent):
     def update(
         self, data: LogTensors, rows: Tensor, done: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Update the copy whose turn it is; reports loss, its parts, and `value`, the mean of what is shown."""
+        """Update the copy whose turn it is; reports the loss, its parts and `value`, the mean of `q_t`."""
         main, other, optimizer = self.turn(data, done, generator)
         table = main.encoder.items()
         state = main.encoder(gather(data.observation, rows), table)
