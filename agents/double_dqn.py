@@ -48,10 +48,10 @@ class DoubleDQN(ValueLearner):
     def turn(
         self, data: LogTensors, done: float, generator: torch.Generator
     ) -> tuple[HeadsNetwork, HeadsNetwork, torch.optim.Optimizer]:
-        """The first copy; now and then the second is made equal to it before."""
+        """The first copy; now and then, in training, the second is made equal to it before."""
         online, target = self._copies()
         step = round(done * self.config.num_updates(len(data)))
-        if step % self.config.target_interval == 0:
+        if online.training and step % self.config.target_interval == 0:
             target.load_state_dict(online.state_dict())
         return online, target, self._optimizers[0]
 

@@ -90,6 +90,7 @@ class HeadLearner(OfflineAgent):
 
     network_class: ClassVar[type[HeadsNetwork]] = HeadsNetwork
     num_copies: ClassVar[int] = 1
+    learns_values: ClassVar[bool] = False
 
     @abstractmethod
     def losses(self, main: HeadsNetwork, other: HeadsNetwork, batch: Minibatch) -> dict[str, Tensor]:
@@ -128,7 +129,7 @@ class HeadLearner(OfflineAgent):
     def update(
         self, data: LogTensors, rows: Tensor, done: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Update the copy whose turn it is; reports loss, its parts, and the mean value of what was shown."""
+        """Update the copy whose turn it is; reports the loss, its parts and `value`, the mean of `q_t`."""
         main, other, optimizer = self.turn(data, done, generator)
         table = main.encoder.items()
         state = main.encoder(gather(data.observation, rows), table)
@@ -139,7 +140,7 @@ class HeadLearner(OfflineAgent):
         )
         loss = torch.stack(list(parts.values())).sum()
         self.descend(optimizer, main, loss)
-        reported = {"loss": loss, **parts, "value": q_t.mean()}
+        reported = {"loss": loss, **parts} | ({"value": q_t.mean()} if self.learns_values else {})
         return {name: value.detach() for name, value in reported.items()}
 
     def next_item_losses(self, main: HeadsNetwork, batch: Minibatch) -> tuple[Tensor, Tensor, Tensor]:
@@ -149,7 +150,7 @@ class HeadLearner(OfflineAgent):
         num_sampled, num_items = self.config.num_sampled, self.spec.num_items
         if num_sampled == 0:
             return next_item_cross_entropy(main.ce(state, batch.table), item), row, slot
-        drawn = torch.randint(num_items, (num_sampled,), generator=batch.generator)
+        drawn = torch.randint(num_items, (num_sampled,), generator=batch.generator).to(item.device)
         loss = sampled_cross_entropy(
             main.ce.of_items(state, batch.table, item.unsqueeze(1)).squeeze(1),
             main.ce.of_shared(state, batch.table, drawn),

@@ -86,6 +86,7 @@ def not_shown(item: Tensor, num_draws: int, num_items: int, generator: torch.Gen
         [b, J] int64.
     """
     drawn = torch.randint(num_items - item.shape[1], (len(item), num_draws), generator=generator)
+    drawn = drawn.to(item.device)
     for column in item.sort(dim=1).values.T:  # the drawn-th of those that are left
         drawn += column.unsqueeze(1) <= drawn
     return drawn

@@ -62,6 +62,7 @@ class ValueLearner(HeadLearner):
 
     config_class = ValueConfig
     num_copies = 2
+    learns_values = True
 
     def acting_head(self) -> str:
         config: ValueConfig = self.config

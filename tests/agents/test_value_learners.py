@@ -160,6 +160,7 @@ def test_the_target_network_of_double_dqn_is_a_copy_from_a_while_ago(world, log)
     data = LogTensors.from_log(log, agent.spec)
     assert total % 5 != 0
     assert not torch.equal(online.q.query.weight, target.q.query.weight)
+    agent.network.train()
     for step, equal in ((1, False), (4, False), (5, True)):
         agent.turn(data, step / total, torch_generator(0))
         assert torch.equal(online.q.query.weight, target.q.query.weight) is equal
