@@ -85,7 +85,6 @@ def clicks_ahead(clicks: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 def clicks_behind(clicks: np.ndarray, last: np.ndarray) -> np.ndarray:
     """[n] float64: clicks before each row in its session."""
-    first = np.concatenate([[True], last[:-1]])
-    return clicks_ahead(clicks, last)[np.maximum.accumulate(np.where(first, np.arange(len(last)), 0))] - (
-        clicks_ahead(clicks, last)
-    )
+    ahead, first = clicks_ahead(clicks, last), np.concatenate([[True], last[:-1]])
+    began = np.maximum.accumulate(np.where(first, np.arange(len(last)), 0))
+    return ahead[began] - ahead

@@ -207,7 +207,7 @@ class ItemKNN(NeighbourAgent):
         for distance in range(1, int(size.max(initial=0))):
             rows = np.flatnonzero(left > distance)
             pair = item[rows] * num_items + item[rows + distance]
-            together += np.bincount(pair, minlength=num_items * num_items)
+            np.add.at(together, pair, np.float32(1))
         counts = together.reshape(num_items, num_items)
         counts += counts.T.copy()
         number = np.bincount(item, minlength=num_items).astype(np.float32)
