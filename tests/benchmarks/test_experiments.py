@@ -73,7 +73,13 @@ def small_run(name, out, console=None, **changes):
         return run_experiment(name=name, out=out, **(arguments | changes))
 
 
-@pytest.fixture(scope="module", params=sorted(SMALL))
+QUICK = ("planted", "same-agent")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in sorted(SMALL)],
+)
 def run(request, tmp_path_factory):
     out = tmp_path_factory.mktemp(request.param)
     return request.param, out, small_run(request.param, out, json_path=out / "rows.json")
@@ -104,8 +110,6 @@ def test_it_saves_rows_findings_and_figures(run):
 
 def test_a_second_run_computes_nothing(run):
     name, out, summary = run
-    if name not in ("planted", "same-agent"):
-        pytest.skip("drawing again takes seconds, and the frame is the same for all")
     before = {path: path.stat().st_mtime_ns for path in (out / "tasks").iterdir()}
     again = small_run(name, out)
     assert {path: path.stat().st_mtime_ns for path in (out / "tasks").iterdir()} == before
