@@ -5,15 +5,18 @@ Every agent has `act(observation, generator) -> Decision(action, propensity)`, `
 num_decisions, seed=...)`.
 """
 
+from agents.acting import Acting, ActingConfig
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN, DQNConfig
 from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
+from agents.linear_bandits import LinearBanditConfig, LinearThompson, LinUCB
 from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
 from agents.registry import AGENTS, COMPARED, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
+from agents.slateq import SlateQ, SlateQConfig
 from agents.sqn import SQN, SQNConfig
 
 PROJECT = "recsim_env"
@@ -30,10 +33,15 @@ __all__ = [
     "POLICIES",
     "PROJECT",
     "SQN",
+    "Acting",
+    "ActingConfig",
     "DQNConfig",
     "EpsilonGreedy",
     "EpsilonGreedyConfig",
     "HistoryExtractor",
+    "LinUCB",
+    "LinearBanditConfig",
+    "LinearThompson",
     "LoggingConfig",
     "LoggingPolicy",
     "MyopicOracle",
@@ -46,6 +54,8 @@ __all__ = [
     "ReinforceConfig",
     "SB3VecEnv",
     "SQNConfig",
+    "SlateQ",
+    "SlateQConfig",
     "agent_class",
     "load_saved",
     "make_logging_policy",

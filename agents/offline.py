@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from agents.batches import LogTensors, minibatches
 from agents.choices import Choices, choices_in
 from agents.encoders import ItemTable, to_tensors
+from agents.sampling import FloatArray
 from agents.seeding import build, single_thread, torch_generator
 from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
@@ -188,12 +189,32 @@ class OfflineAgent(ABC):
             RuntimeError: the agent was neither fitted nor loaded.
             ValueError: the observation belongs to another scenario.
         """
+        return self.decide(*self._seen(observation), generator)
+
+    def _seen(self, observation: Observation) -> tuple[dict[str, Tensor], Choices | None]:
+        """A checked batch of observations as int64 tensors, and what each user can be shown."""
         if not hasattr(self, "network"):
             raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
         self.spec.check(observation)
         dates = self.item_tables()[0].dates
         choices = choices_in(observation, self.spec.num_items, dates, self.spec.slate_size)
-        return self.decide(to_tensors(observation), choices, generator)
+        return to_tensors(observation), choices
+
+    def item_scores(self, observation: Mapping[str, Tensor], items: Tensor | None) -> Tensor:
+        """What the agent ranks items by: [B, N], or [B, M] of [B, M] items; for agents that rank items."""
+        raise NotImplementedError(f"{type(self).__name__} does not rank items one by one")
+
+    @torch.inference_mode()
+    def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
+        """The scores of what each user can be shown, for the rules of `agents.acting`.
+
+        Returns:
+            ([B, n] float64, -inf for what is not on offer; the choices, None where every item is one).
+        """
+        tensors, choices = self._seen(observation)
+        scores = self.item_scores(tensors, None if choices is None else choices.candidates)
+        score: FloatArray = scores.double().numpy()
+        return (score if choices is None else choices.score(score)), choices
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
         """Raise ValueError when `public_catalog` is not the one that the agent was trained with."""

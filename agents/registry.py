@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agents.acting import Acting
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN
 from agents.epsilon_greedy import EpsilonGreedy
+from agents.linear_bandits import LinearThompson, LinUCB
 from agents.logging_policy import LoggingPolicy
 from agents.optimal import OptimalPolicy
 from agents.reinforce import Reinforce
+from agents.slateq import SlateQ
 from agents.sqn import SQN
 from agents.storage import saved_kind
 from recsim_env import World, get_scenario
@@ -24,10 +27,13 @@ AGENTS: dict[str, type[Any]] = {
     "dqn": DQN,
     "sqn": SQN,
     "ips": Reinforce,
+    "slateq": SlateQ,
+    "linucb": LinUCB,
+    "lints": LinearThompson,
 }
 """Name -> class. Those with `fit` learn from a log, those with `learn` from live users, others not at all."""
 
-LOGGERS: tuple[type[Any], ...] = (EpsilonGreedy,)
+LOGGERS: tuple[type[Any], ...] = (EpsilonGreedy, Acting)
 """Further policies that can be saved: they make logs and take no part in comparisons; see `policy_spec`."""
 
 COMPARED = ("random", "popular", "myopic", "logging", "dqn", "sqn", "ips")

@@ -178,6 +178,10 @@ class Reinforce(OfflineAgent):
         num_items, slate_size = self.spec.num_items, self.spec.slate_size
         return -float(np.log(np.arange(num_items, num_items - slate_size, -1)).sum())
 
+    def item_scores(self, observation: Mapping[str, Tensor], items: Tensor | None) -> Tensor:
+        """Log-weights of the softmax policy."""
+        return self._policy()(observation, items)[0]
+
     def decide(
         self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
     ) -> Decision:

@@ -142,6 +142,10 @@ class SQN(OfflineAgent):
         )
         return slot_reward + future.unsqueeze(1)
 
+    def item_scores(self, observation: Mapping[str, Tensor], items: Tensor | None) -> Tensor:
+        """Those of the first copy's acting head."""
+        return self._copies()[0].scores(observation, self.config.acting_head, items)
+
     def decide(
         self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
     ) -> Decision:
