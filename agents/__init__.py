@@ -6,6 +6,7 @@ num_decisions, seed=...)`.
 """
 
 from agents.acting import Acting, ActingConfig
+from agents.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN, DQNConfig
 from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
@@ -35,6 +36,8 @@ __all__ = [
     "SQN",
     "Acting",
     "ActingConfig",
+    "BootstrappedDQN",
+    "BootstrappedDQNConfig",
     "DQNConfig",
     "EpsilonGreedy",
     "EpsilonGreedyConfig",

@@ -148,7 +148,7 @@ class ActingConfig:
         if self.final_amount is None:
             return self.amount
         share = min(1.0, decision / self.schedule_decisions)
-        return self.amount + share * (self.final_amount - self.amount)
+        return (1 - share) * self.amount + share * self.final_amount
 
 
 class Acting:

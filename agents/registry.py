@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.acting import Acting
+from agents.bootstrapped_dqn import BootstrappedDQN
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN
 from agents.epsilon_greedy import EpsilonGreedy
@@ -28,6 +29,7 @@ AGENTS: dict[str, type[Any]] = {
     "sqn": SQN,
     "ips": Reinforce,
     "slateq": SlateQ,
+    "bootstrapped": BootstrappedDQN,
     "linucb": LinUCB,
     "lints": LinearThompson,
 }
