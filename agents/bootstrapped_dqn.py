@@ -44,7 +44,7 @@ class BootstrappedDQNConfig:
         dim, learning_rate, batch_size, gamma, buffer_size, learning_starts, decisions_per_update: as
             `DQNConfig`.
         target_interval: updates between copies into the target network.
-        horizon_ends: whether nothing is worth anything after the horizon, see `DQNConfig`.
+        episodic: as `DQNConfig`.
         acting: what `act` does. "mean" shows what is best by the mean of the heads, "head" draws a head per
             decision, "vote" is what most heads show.
     """
@@ -59,7 +59,7 @@ class BootstrappedDQNConfig:
     learning_starts: int = 5_000
     decisions_per_update: int = 64
     target_interval: int = 100
-    horizon_ends: bool = False
+    episodic: bool = False
     acting: Literal["mean", "head", "vote"] = "mean"
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class BootstrappedDQNConfig:
             raise ValueError(f"acting: expected 'mean', 'head' or 'vote', got {self.acting!r}")
 
 
-class HeadsNetwork(nn.Module):
+class EnsembleNetwork(nn.Module):
     """One encoder, H heads: Q_h(s, a) = v_h(s) + scorer_h(s, a)."""
 
     def __init__(self, spec: ObservationSpec, num_topics: int, dim: int, num_heads: int) -> None:
@@ -118,14 +118,14 @@ class BootstrappedDQN:
 
     spec: ObservationSpec
     fingerprint: str
-    network: HeadsNetwork
+    network: EnsembleNetwork
 
     def __init__(self, config: BootstrappedDQNConfig | None = None) -> None:
         self.config = config or BootstrappedDQNConfig()
         self.num_topics = 0
 
-    def _make_network(self) -> HeadsNetwork:
-        return HeadsNetwork(self.spec, self.num_topics, self.config.dim, self.config.num_heads)
+    def _make_network(self) -> EnsembleNetwork:
+        return EnsembleNetwork(self.spec, self.num_topics, self.config.dim, self.config.num_heads)
 
     def learn(
         self,
@@ -273,7 +273,7 @@ class _Training:
     def remember(self, step: Step, draws: np.random.Generator) -> None:
         """Keep a batch of transitions; every head draws which of them it learns from."""
         config = self.config
-        ends = step.terminated | step.truncated if config.horizon_ends else step.terminated
+        ends = step.terminated | step.truncated if config.episodic else step.terminated
         seen = {key: np.asarray(column, np.int32) for key, column in step.observation.items()}
         following = {
             NEXT + key: np.asarray(column, np.int32) for key, column in step.next_observation.items()

@@ -46,10 +46,9 @@ class DQNConfig:
         target_update_interval: decisions between copies into the target network.
         exploration_fraction, exploration_final_eps: epsilon falls from 1 over this share of training to
             this value.
-        horizon_ends: whether nothing is worth anything after the horizon. By default the agent bootstraps
-            through it; an agent that sees the step, as ours do, and whose return counts to the horizon only
-            learns the values of that finite session (Pardo et al. 2018, "Time limits in reinforcement
-            learning", section 3).
+        episodic: whether nothing counts after the horizon, though the user had not left. For tasks whose
+            horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in reinforcement
+            learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
     """
 
     dim: int = 64
@@ -63,7 +62,7 @@ class DQNConfig:
     target_update_interval: int = 10_000
     exploration_fraction: float = 0.5
     exploration_final_eps: float = 0.05
-    horizon_ends: bool = False
+    episodic: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -154,7 +153,7 @@ class DQN:
                 target_update_interval=max(config.target_update_interval, env.num_envs),
                 exploration_fraction=config.exploration_fraction,
                 exploration_final_eps=config.exploration_final_eps,
-                replay_buffer_kwargs={"handle_timeout_termination": not config.horizon_ends},
+                replay_buffer_kwargs={"handle_timeout_termination": not config.episodic},
                 policy_kwargs=self._policy_kwargs(catalog),
                 device="cpu",
             )

@@ -295,8 +295,8 @@ class LinearThompson(LinearBandit):
     the share of this decision and `propensity_draws` further draws in which the same ordered slate comes out
     best. It exceeds the truth p by (1 - p) / (draws + 1) on average, and is never 0.
 
-    Source: Agrawal and Goyal (2013), "Thompson sampling for contextual bandits with linear payoffs", algorithm
-    1 (shared); one such posterior per item (disjoint).
+    Source: Agrawal and Goyal (2013), "Thompson sampling for contextual bandits with linear payoffs",
+    algorithm 1 (shared); one such posterior per item (disjoint).
     """
 
     name = "lints"

@@ -41,19 +41,20 @@ class SlateQConfig(TrainingConfig):
             base popularity with two learned numbers, a control.
         search: how the best slate is found, see `agents.slate_choice.best_slates`.
         target_interval: updates between copies into the target network.
-        horizon_ends: whether nothing is worth anything after a truncated session; see `DQNConfig`.
+        episodic: whether nothing counts after a session's last row, though the user had not left; see
+            `DQNConfig`.
     """
 
     gamma: float = 0.9
     choice: Literal["learned", "popularity"] = "learned"
     search: SlateSearch = "exact"
     target_interval: int = 200
-    horizon_ends: bool = False
+    episodic: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 <= self.gamma <= 1.0 or (self.gamma == 1.0 and not self.horizon_ends):
-            raise ValueError(f"gamma: expected in [0, 1), or 1 where horizon_ends, got {self.gamma}")
+        if not 0.0 <= self.gamma <= 1.0 or (self.gamma == 1.0 and not self.episodic):
+            raise ValueError(f"gamma: expected in [0, 1), or 1 where episodic, got {self.gamma}")
         if self.choice not in ("learned", "popularity"):
             raise ValueError(f"choice: expected 'learned' or 'popularity', got {self.choice!r}")
         if self.search not in SEARCHES:
@@ -141,7 +142,7 @@ class SlateQ(OfflineAgent):
         return self.network
 
     def begin(self, data: LogTensors) -> list[torch.optim.Optimizer]:
-        """One, a target network, and what was clicked at each decision.
+        """One, and a target network.
 
         Raises:
             ValueError: some decision has more than one click.
@@ -152,11 +153,7 @@ class SlateQ(OfflineAgent):
             raise ValueError(
                 f"log: row {row} has {int(clicks[row])} clicks; SlateQ expects at most one per slate"
             )
-        self._option = torch.where(clicks > 0, data.clicked.int().argmax(1), self.spec.slate_size)
         self._target, self._num_updates = copy.deepcopy(self._own()), 0
-        self._continues = data.continues
-        if self.config.horizon_ends:
-            self._continues = data.continues * (~data.last).float()
         self._optimizer = torch.optim.Adam(
             self.network.parameters(), lr=self.config.learning_rate, fused=True
         )
@@ -169,7 +166,9 @@ class SlateQ(OfflineAgent):
         if self._num_updates % self.config.target_interval == 0:
             self._target.load_state_dict(self.network.state_dict())
         self._num_updates += 1
-        network, option = self._own(), self._option[rows, None]
+        network, clicked = self._own(), data.clicked[rows]
+        none = ~clicked.any(1, keepdim=True)
+        option = torch.cat([clicked, none], dim=1).int().argmax(1, keepdim=True)
         utility, q, q_none = network(gather(data.observation, rows), data.item[rows])
         log_prob = choice_log_prob(utility, network.log_examination())
         loss_choice = -log_prob.gather(1, option).mean()
@@ -196,7 +195,10 @@ class SlateQ(OfflineAgent):
             utility = utility.masked_fill(~table.on_offer(following["hour"]), -torch.inf)
         examination = target.log_examination().exp()
         _, worth = best_slates(utility.exp(), q, q_none, examination, self.config.search)
-        return data.reward[rows] + self.config.gamma * self._continues[rows] * worth
+        discount = self.config.gamma * data.continues[rows]
+        if self.config.episodic:
+            discount = discount * ~data.last[rows]
+        return data.reward[rows] + discount * worth
 
     def decide(
         self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator

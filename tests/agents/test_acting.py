@@ -51,7 +51,7 @@ def test_draws_follow_the_stated_propensity(rule, generator):
 
 
 def test_epsilon_slots_by_hand():
-    """Best 2 then 0 of four on offer: P(2, 0) = (0.6 + 0.1) (0.6 + 0.4 / 3); P(0, 2) = 0.1 (0.6 + 0.4 / 3)."""
+    """Best are 2 and 0, of four on offer: P(2, 0) = (0.6 + 0.1) (0.6 + 0.4 / 3)."""
     slates = np.array([[2, 0], [0, 2], [3, 1]])
     prob = slate_conditional("epsilon", 0.4, rows(3), slates).prod(axis=1)
     last = 0.6 + 0.4 / 3

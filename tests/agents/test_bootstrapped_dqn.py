@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -47,7 +49,7 @@ def test_serving_hands_over_what_a_session_ended_with(world):
     steps = list(serve(env, lambda seen: draws.integers(60, size=len(seen["segment"])), 500))
     assert [step.decisions for step in steps] == list(range(50, 501, 50))
     ended = np.stack([step.terminated | step.truncated for step in steps])
-    for before, after in zip(steps[:-1], steps[1:], strict=True):
+    for before, after in itertools.pairwise(steps):
         over = before.terminated | before.truncated
         for key, column in before.next_observation.items():
             np.testing.assert_array_equal(column[~over], after.observation[key][~over])

@@ -44,7 +44,7 @@ def test_the_exact_search_finds_the_best_slate(seed, num_slots, positions):
     enumerated = torch.stack(
         [slate_value(weight[:, s], q[:, s], q_none, examination) for s in slates], dim=1
     ).max(1)
-    slate, worth = best_slates(weight, q, q_none, examination)
+    _, worth = best_slates(weight, q, q_none, examination)
     torch.testing.assert_close(worth, enumerated.values)
     for search in ("greedy", "top-k"):
         _, other = best_slates(weight, q, q_none, examination, search)

@@ -100,16 +100,16 @@ def best_single(network, observation):
     return ((weight * q + q_none[:, None]) / (1 + weight)).max(1).values
 
 
-@pytest.mark.parametrize("horizon_ends", [False, True])
-def test_targets(world, log, horizon_ends):
+@pytest.mark.parametrize("episodic", [False, True])
+def test_targets(world, log, episodic):
     """Reward + 0.8 max_A Q of the target network, and none where the user left or the horizon ends."""
-    agent = SlateQ(SlateQConfig(**SMALL, gamma=0.8, horizon_ends=horizon_ends))
+    agent = SlateQ(SlateQConfig(**SMALL, gamma=0.8, episodic=episodic))
     agent.fit(log, world.public_catalog, seed=0)
     data, rows = LogTensors.from_log(log, agent.spec), torch.arange(200)
     target = agent._target_value(data, rows)
     with torch.no_grad():
         future = best_single(agent._target, gather(data.next_observation, rows))
-    over = log.terminated | log.truncated if horizon_ends else log.terminated
+    over = log.terminated | log.truncated if episodic else log.terminated
     expected = log.reward[:200] + 0.8 * ~over[:200] * future.numpy()
     np.testing.assert_allclose(target, expected, rtol=1e-4, atol=1e-5)
     assert (log.truncated | log.terminated)[:200].any()
@@ -174,7 +174,7 @@ def test_observations_of_another_scenario_are_refused(fitted, slate_observation)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"gamma": 1.0}, r"gamma: expected in \[0, 1\), or 1 where horizon_ends, got 1.0"),
+        ({"gamma": 1.0}, r"gamma: expected in \[0, 1\), or 1 where episodic, got 1.0"),
         ({"choice": "uniform"}, "choice: expected 'learned' or 'popularity'"),
         ({"search": "lp"}, "search: expected one of exact, greedy, top-k"),
         ({"target_interval": 0}, "target_interval: expected at least 1"),

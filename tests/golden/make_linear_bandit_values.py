@@ -3,8 +3,8 @@
     python -m venv /tmp/mabwiser && /tmp/mabwiser/bin/pip install mabwiser==2.7.4
     /tmp/mabwiser/bin/python tests/golden/make_linear_bandit_values.py
 
-Fidelity's MABWiser (Strong, Kleynhans and Kadioglu 2019) fits one ridge regression per arm, as Li et al. (2010)
-do. The data are written into the file, so the test needs no generator.
+MABWiser (Strong, Kleynhans and Kadioglu 2019) fits one ridge regression per arm, as Li et al. (2010) do. The
+data are written into the file, so the test needs no generator.
 """
 
 from __future__ import annotations
