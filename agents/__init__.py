@@ -10,7 +10,8 @@ from agents.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.dqn import DQN, DQNConfig
 from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
-from agents.linear_bandits import LinearBanditConfig, LinearThompson, LinUCB
+from agents.linear_bandits import LinearThompson, LinUCB
+from agents.linear_learner import LinearBanditConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
