@@ -36,7 +36,7 @@ class LinearBanditConfig:
     """Settings of a linear bandit.
 
     Attributes:
-        model: "disjoint", a regression for every item, or "shared", one for all of them; their features
+        model: "shared", one regression for all items, or "disjoint", one for every item; their features
             differ, see `agents.context`.
         exploration: alpha of LinUCB, v of Thompson sampling; in units of the reward, at least 0.
         ridge: strength of the prior, above 0.
@@ -45,7 +45,7 @@ class LinearBanditConfig:
         propensity_draws: draws by which exploring Thompson sampling estimates its propensity.
     """
 
-    model: Literal["disjoint", "shared"] = "disjoint"
+    model: Literal["disjoint", "shared"] = "shared"
     exploration: float = 0.3
     ridge: float = 1.0
     acting: Literal["greedy", "explore"] = "greedy"

@@ -131,7 +131,7 @@ def test_round_trip_is_bit_exact(tmp_path, world, learned, observation, kind, mo
 @all_bandits
 def test_learning_is_repeatable(world, learned, kind):
     again = kind(LinearBanditConfig()).learn(live(world), 5_000, seed=0)
-    np.testing.assert_array_equal(again.regressions.theta, learned[kind, "disjoint"].regressions.theta)
+    np.testing.assert_array_equal(again.regressions.theta, learned[kind, "shared"].regressions.theta)
 
 
 @all_models
