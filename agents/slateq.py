@@ -122,6 +122,10 @@ class SlateQ(OfflineAgent):
     the target network's. In dated worlds it is taken over what is on offer at the next decision, if the log
     says the hour.
 
+    After each copy into the target network the level of all values moves at once to where the new targets
+    are on average, so that the encoder learns what tells states apart, not how much they have in common
+    (Ours; of a far-sighted value that is most, as in Naik et al. 2024, "Reward centering").
+
     Acts by the best slate (`config.search`); deterministic, propensity 1.
     """
 
@@ -163,17 +167,23 @@ class SlateQ(OfflineAgent):
         self, data: LogTensors, rows: Tensor, done: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """One step on both losses."""
-        if self._num_updates % self.config.target_interval == 0:
-            self._target.load_state_dict(self.network.state_dict())
-        self._num_updates += 1
         network, clicked = self._own(), data.clicked[rows]
         none = ~clicked.any(1, keepdim=True)
         option = torch.cat([clicked, none], dim=1).int().argmax(1, keepdim=True)
+        if self._num_updates % self.config.target_interval == 0:
+            self._target.load_state_dict(self.network.state_dict())
+        q_target = self._target_value(data, rows)
         utility, q, q_none = network(gather(data.observation, rows), data.item[rows])
         log_prob = choice_log_prob(utility, network.log_examination())
         loss_choice = -log_prob.gather(1, option).mean()
         q_t = torch.cat([q, q_none[:, None]], dim=1).gather(1, option).squeeze(1)
-        loss_q = td_loss(q_t, self._target_value(data, rows)).mean()
+        if self._num_updates % self.config.target_interval == 0:
+            gap = (q_target - q_t.detach()).mean()
+            with torch.no_grad():
+                network.none.bias += gap
+            q_t = q_t + gap
+        self._num_updates += 1
+        loss_q = td_loss(q_t, q_target).mean()
         loss = loss_choice + loss_q
         self.descend(self._optimizer, network, loss)
         return {

@@ -183,3 +183,20 @@ def test_observations_of_another_scenario_are_refused(fitted, slate_observation)
 def test_bad_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         SlateQConfig(**changes)
+
+
+def test_after_a_copy_the_level_is_that_of_the_targets(world, log):
+    """With one update per copy, the mean TD error of that update's minibatch is 0 before its gradient step."""
+    agent = SlateQ(SlateQConfig(dim=8, batch_size=100, epochs=2 / (len(log) / 100), target_interval=1))
+    agent.fit(log, world.public_catalog, seed=0)
+    data, rows = LogTensors.from_log(log, agent.spec), torch.arange(100)
+    before = agent.network.none.bias.item()
+    with torch.no_grad():
+        _, q, q_none = agent.network(gather(data.observation, rows), data.item[rows])
+        agent._target.load_state_dict(agent.network.state_dict())
+        target = agent._target_value(data, rows)
+    chosen = torch.where(data.clicked[rows, 0], q[:, 0], q_none)
+    agent.descend = lambda optimizer, module, loss: None
+    agent.update(data, rows, 0.0, torch.Generator())
+    moved = agent.network.none.bias.item() - before
+    assert moved == pytest.approx((target - chosen).mean().item(), abs=1e-5)
