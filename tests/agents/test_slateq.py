@@ -186,7 +186,7 @@ def test_bad_settings_are_refused(changes, message):
 
 
 def test_after_a_copy_the_level_is_that_of_the_targets(world, log):
-    """With one update per copy, the mean TD error of that update's minibatch is 0 before its gradient step."""
+    """The mean TD error of the minibatch is 0 before the gradient step that follows a copy."""
     agent = SlateQ(SlateQConfig(dim=8, batch_size=100, epochs=2 / (len(log) / 100), target_interval=1))
     agent.fit(log, world.public_catalog, seed=0)
     data, rows = LogTensors.from_log(log, agent.spec), torch.arange(100)
