@@ -180,7 +180,7 @@ class SlateQ(OfflineAgent):
         if self._num_updates % self.config.target_interval == 0:
             gap = (q_target - q_t.detach()).mean()
             with torch.no_grad():
-                network.none.bias += gap
+                network.none.bias.add_(gap)
             q_t = q_t + gap
         self._num_updates += 1
         loss_q = td_loss(q_t, q_target).mean()
