@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 from gymnasium.vector import AutoresetMode
 
+from agents.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
 from agents.controls import RandomPolicy
 from agents.dqn import DQN, DQNConfig
 from agents.offline import Progress
@@ -45,6 +46,21 @@ PRESETS: dict[str, Preset] = {
         "Tiny-v0",
         DQNConfig(dim=32, hidden=(64,), gamma=1.0, target_update_interval=2_000, episodic=True),
         150_000,
+    ),
+    "bootstrapped-tiny": Preset(
+        BootstrappedDQN,
+        "Tiny-v0",
+        BootstrappedDQNConfig(
+            num_heads=5,
+            dim=16,
+            learning_rate=0.003,
+            gamma=1.0,
+            learning_starts=2_000,
+            target_interval=30,
+            episodic=True,
+        ),
+        80_000,
+        128,
     ),
     "slateq-tiny": Preset(
         SlateQ,
