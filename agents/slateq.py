@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,9 +20,9 @@ from agents.choices import Choices
 from agents.encoders import ItemScorer, ItemTable, SequenceEncoder
 from agents.losses import td_loss
 from agents.offline import OfflineAgent, TrainingConfig
-from agents.sampling import as_action
+from agents.sampling import FloatArray, as_action
 from agents.slate_choice import SEARCHES, SlateSearch, best_slates, choice_log_prob
-from agents.spec import ObservationSpec
+from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
 LARGEST_UTILITY = 30.0
@@ -210,18 +210,33 @@ class SlateQ(OfflineAgent):
             discount = discount * ~data.last[rows]
         return data.reward[rows] + discount * worth
 
-    def decide(
-        self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
-    ) -> Decision:
-        """The best slate of what is on offer."""
-        network: Any = self._own()
-        utility, q, q_none = network(observation, None if choices is None else choices.candidates)
+    def _offered(
+        self, observation: Mapping[str, Tensor], choices: Choices | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(weight [B, n], 0 for what is not on offer; q of a click [B, n]; q of none [B]) of every choice."""
+        utility, q, q_none = self._own()(observation, None if choices is None else choices.candidates)
         if choices is not None:
             if not choices.numbered:
                 items = torch.from_numpy(choices.items[choices.row])
                 utility, q = utility.gather(1, items), q.gather(1, items)
             utility = utility.masked_fill(~torch.from_numpy(choices.available[choices.row]), -torch.inf)
-        examination = network.log_examination().exp()
-        slate, _ = best_slates(utility.exp(), q, q_none, examination, self.config.search)
+        return utility.exp(), q, q_none
+
+    @torch.inference_mode()
+    def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
+        """W (q - L), L the worth of the best slate: the K highest are that slate; as `OfflineAgent.score`."""
+        tensors, choices = self._seen(observation)
+        weight, q, q_none = self._offered(tensors, choices)
+        _, worth = best_slates(weight, q, q_none, self._own().log_examination().exp())
+        gain = (weight * (q - worth[:, None])).masked_fill(weight == 0, -torch.inf)
+        return gain.double().numpy(), choices
+
+    def decide(
+        self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
+    ) -> Decision:
+        """The best slate of what is on offer."""
+        weight, q, q_none = self._offered(observation, choices)
+        examination = self._own().log_examination().exp()
+        slate, _ = best_slates(weight, q, q_none, examination, self.config.search)
         action = as_action(slate.numpy()) if choices is None else choices.action(slate.numpy())
         return Decision(action, np.ones(len(action)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents import SlateQ, SlateQConfig
+from agents import Acting, ActingConfig, SlateQ, SlateQConfig
 from agents.batches import LogTensors, gather
 from agents.slate_choice import best_slates
 from recsim_env.records import NO_EVENT, Event
@@ -164,6 +164,16 @@ def test_round_trip_is_bit_exact(tmp_path, fitted, observation, search):
     first, again = (agent.act(observation, np.random.default_rng(0)) for agent in (fitted, loaded))
     np.testing.assert_array_equal(first.action, again.action)
     assert first.propensity.tolist() == [1.0] * 50
+
+
+def test_the_rules_act_on_its_scores(fitted, observation):
+    fitted.config = SlateQConfig(**SMALL)
+    own, ruled = (one.act(observation, np.random.default_rng(0)) for one in (fitted, Acting(fitted)))
+    np.testing.assert_array_equal(own.action, ruled.action)
+    action, propensity = Acting(fitted, ActingConfig("epsilon", 0.5)).act(
+        observation, np.random.default_rng(0)
+    )
+    np.testing.assert_allclose(propensity, 0.5 * (action == own.action) + 0.5 / 60)
 
 
 def test_observations_of_another_scenario_are_refused(fitted, slate_observation):
