@@ -5,7 +5,9 @@ Every agent has `act(observation, generator) -> Decision(action, propensity)`, `
 num_decisions, seed=...)`.
 """
 
+from agents.acting import Acting, ActingConfig
 from agents.agent_spec import AgentSpec
+from agents.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.cql import CQL, CQLConfig
 from agents.double_dqn import DoubleDQN, DoubleDQNConfig
@@ -13,6 +15,8 @@ from agents.dqn import DQN, DQNConfig
 from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from agents.heads import HeadConfig
 from agents.hist import HIST, HISTConfig
+from agents.linear_bandits import LinearThompson, LinUCB
+from agents.linear_learner import LinearBanditConfig
 from agents.logging_policy import LoggingConfig, LoggingPolicy
 from agents.neighbours import SKNN, ItemKNN, ItemKNNConfig, SKNNConfig
 from agents.next_item import NextItem, RewardWeighted
@@ -24,6 +28,7 @@ from agents.reinforce_config import PRESETS, ReinforceConfig, preset
 from agents.sa2c import SA2C, SA2CConfig
 from agents.sac_rec import SACRec, SACRecConfig
 from agents.sb3 import HistoryExtractor, SB3VecEnv
+from agents.slateq import SlateQ, SlateQConfig
 from agents.snqn import SNQN, SNQNConfig
 from agents.spec_text import split_specs
 from agents.sqn import SQN, SQNConfig
@@ -49,7 +54,11 @@ __all__ = [
     "SKNN",
     "SNQN",
     "SQN",
+    "Acting",
+    "ActingConfig",
     "AgentSpec",
+    "BootstrappedDQN",
+    "BootstrappedDQNConfig",
     "CQLConfig",
     "DQNConfig",
     "DoubleDQN",
@@ -61,6 +70,9 @@ __all__ = [
     "HistoryExtractor",
     "ItemKNN",
     "ItemKNNConfig",
+    "LinUCB",
+    "LinearBanditConfig",
+    "LinearThompson",
     "LoggingConfig",
     "LoggingPolicy",
     "MyopicOracle",
@@ -80,6 +92,8 @@ __all__ = [
     "SKNNConfig",
     "SNQNConfig",
     "SQNConfig",
+    "SlateQ",
+    "SlateQConfig",
     "Training",
     "agent_class",
     "load_saved",

@@ -67,8 +67,7 @@ class LogTensors:
         )
         _check_column("propensity", log.propensity, (log.propensity > 0) & (log.propensity <= 1), "(0, 1]")
         clicked = (log.events & CLICK) > 0
-        num_clicks = clicked.sum(axis=1, keepdims=True)
-        slot_reward = np.where(clicked, log.reward[:, None] / np.maximum(num_clicks, 1), 0.0)
+        slot_reward = share_reward(log.reward, clicked)
         return cls(
             observation=_int32(observation),
             next_observation=_int32(log.next_observation(rows)),
@@ -148,6 +147,12 @@ def _from_columns(columns: Mapping[str, Tensor]) -> LogTensors:
         else:
             parts[field] = column
     return LogTensors(**parts)
+
+
+def share_reward(reward: np.ndarray, clicked: np.ndarray) -> np.ndarray:
+    """[n, K] float64: each decision's reward [n] shared equally by its clicked slots [n, K]; 0 elsewhere."""
+    num_clicks = clicked.sum(axis=1, keepdims=True)
+    return np.where(clicked, reward[:, None] / np.maximum(num_clicks, 1), 0.0)
 
 
 def session_ends(log: EventLog) -> np.ndarray:

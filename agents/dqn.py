@@ -20,13 +20,14 @@ from stable_baselines3 import DQN as SB3DQN
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.dqn.policies import MultiInputPolicy
 
-from agents.choices import best_action, choices_in
+from agents.choices import Choices, choices_in
 from agents.encoders import ItemTable
-from agents.offline import REPORT_EVERY, Progress
+from agents.sampling import FloatArray, as_action, top_k
 from agents.sb3 import HistoryExtractor, SB3VecEnv
 from agents.seeding import scoped_global_rng, single_thread
 from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
+from agents.training import REPORT_EVERY, Progress
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class DQNConfig:
         target_update_interval: decisions between copies into the target network.
         exploration_fraction, exploration_final_eps: epsilon falls from 1 over this share of training to
             this value.
+        episodic: whether nothing counts after the horizon, though the user had not left. For tasks whose
+            horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in reinforcement
+            learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
     """
 
     dim: int = 64
@@ -58,6 +62,7 @@ class DQNConfig:
     target_update_interval: int = 10_000
     exploration_fraction: float = 0.5
     exploration_final_eps: float = 0.05
+    episodic: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -148,6 +153,7 @@ class DQN:
                 target_update_interval=max(config.target_update_interval, env.num_envs),
                 exploration_fraction=config.exploration_fraction,
                 exploration_final_eps=config.exploration_final_eps,
+                replay_buffer_kwargs={"handle_timeout_termination": not config.episodic},
                 policy_kwargs=self._policy_kwargs(catalog),
                 device="cpu",
             )
@@ -170,8 +176,11 @@ class DQN:
         }
 
     @torch.inference_mode()
-    def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
-        """The item, or candidate, on offer with the highest Q-value for each user; deterministic.
+    def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
+        """Q-values of what each user can be shown.
+
+        Returns:
+            ([B, n] float64, -inf for what is not on offer; the choices, None where every item is one).
 
         Raises:
             RuntimeError: the agent has neither learned nor been loaded.
@@ -185,11 +194,21 @@ class DQN:
         absent = np.zeros((len(observation["session_step"]), 1), np.int64)  # hours, which no feature reads
         known = {key: np.asarray(observation.get(key, absent)) for key in self.spec.observation_space()}
         tensors, _ = self.policy.obs_to_tensor(known)
-        value = self.policy.q_net(tensors).numpy()
-        if choices is not None and choices.numbered:
+        value = self.policy.q_net(tensors).double().numpy()
+        if choices is None:
+            return value, None
+        if choices.numbered:
             value = np.take_along_axis(value, choices.items, axis=1)
-        action = best_action(value, choices, 1)
-        return Decision(action, np.ones(len(action)))
+        return choices.score(value), choices
+
+    def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
+        """The item, or candidate, on offer with the highest Q-value for each user; deterministic.
+
+        Raises: as `score`.
+        """
+        value, choices = self.score(observation)
+        slate = top_k(value, 1)
+        return Decision(as_action(slate) if choices is None else choices.action(slate), np.ones(len(slate)))
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
         """Raise ValueError when `public_catalog` is not the one that the agent learned with."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agents.choices import Choices
+from agents.epsilon_slots import epsilon_conditional, epsilon_slates
 from agents.sampling import FloatArray, IntArray, as_action, top_k
 from agents.spec import Observation
 from agents.topic_utility import TopicUtilityPolicy, check_settings
@@ -87,14 +88,10 @@ class EpsilonGreedy(TopicUtilityPolicy):
         """Fill a slate per row and state its propensity; see the class."""
         best, choices = self.best(observation), self.choices(observation)
         count = np.full(len(best), len(self.topic)) if choices is None else choices.count
-        slate = np.empty_like(best)
-        for slot in range(self.slate_size):
-            explore = generator.random(len(best)) < self.config.epsilon
-            drawn = generator.integers(np.maximum(count - slot, 1))
-            drawn = _nth_left(drawn, slate[:, :slot], choices)
-            left = _best_left(best, slate[:, :slot])
-            slate[:, slot] = np.where(explore & (count > slot), drawn, left)
-        propensity = self._conditional(best, slate, count).prod(axis=1)
+        # In dated worlds the choices on offer come first.
+        available = choices.available[choices.row] if choices is not None and choices.numbered else None
+        slate = epsilon_slates(best, self.config.epsilon, count, available, generator)
+        propensity = epsilon_conditional(best, slate, self.config.epsilon, count).prod(axis=1)
         return Decision(as_action(slate) if choices is None else choices.action(slate), propensity)
 
     def item_prob(self, observation: Observation) -> FloatArray:
@@ -113,37 +110,8 @@ class EpsilonGreedy(TopicUtilityPolicy):
         best, choices = self.best(observation), self.choices(observation)
         count = np.full(len(best), len(self.topic)) if choices is None else choices.count
         offered = None if choices is None else choices.available[choices.row]
-        stated = self._conditional(best, slate, count)
+        stated = epsilon_conditional(best, slate, self.config.epsilon, count)
         if offered is None:
             return stated
         filled = np.arange(slate.shape[1]) >= count[:, None]
         return np.where(np.take_along_axis(offered, slate, axis=1), stated, filled)
-
-    def _conditional(self, best: IntArray, slate: IntArray, count: IntArray) -> FloatArray:
-        """[B, K] for slates of choices on offer, of which there are count: [B]."""
-        prob = np.ones(slate.shape)
-        for slot in range(slate.shape[1]):
-            greedy = slate[:, slot] == _best_left(best, slate[:, :slot])
-            stated = (1 - self.config.epsilon) * greedy + self.config.epsilon / np.maximum(count - slot, 1)
-            prob[:, slot] = np.where(
-                count > slot, stated, 1.0
-            )  # nothing left on offer: filled without chance
-        return prob
-
-
-def _nth_left(place: IntArray, shown: IntArray, choices: Choices | None) -> IntArray:
-    """[B] int64: of the choices on offer that are not among the [B, k] shown ones, the one at [B] place."""
-    if choices is None or not choices.numbered:  # those on offer come first
-        for earlier in np.sort(shown, axis=1).T:
-            place = place + (earlier <= place)
-        return place
-    free = choices.available[choices.row].copy()
-    np.put_along_axis(free, shown, False, axis=1)
-    found: IntArray = np.argmax(np.cumsum(free, axis=1) > place[:, None], axis=1)
-    return found
-
-
-def _best_left(best: IntArray, shown: IntArray) -> IntArray:
-    """[B] int64: the first of [B, K] best items that is not among the [B, k] shown ones, k < K."""
-    free = ~(best[:, :, None] == shown[:, None, :]).any(axis=2)
-    return np.take_along_axis(best, np.argmax(free, axis=1)[:, None], axis=1)[:, 0]

@@ -159,12 +159,15 @@ class HeadLearner(OfflineAgent):
         )
         return loss, row, slot
 
+    def item_scores(self, observation: Mapping[str, Tensor], items: Tensor | None) -> Tensor:
+        """Those of the first copy's acting head."""
+        return self._copies()[0].scores(observation, self.acting_head(), items)
+
     def decide(
         self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
     ) -> Decision:
         """The choices with the highest scores of the first copy's acting head."""
-        scored = None if choices is None else choices.candidates
-        scores: Any = self._copies()[0].scores(observation, self.acting_head(), scored).numpy()
+        scores: Any = self.item_scores(observation, None if choices is None else choices.candidates).numpy()
         action = best_action(scores, choices, self.spec.slate_size)
         return Decision(action, np.ones(len(action)))
 

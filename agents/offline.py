@@ -17,6 +17,7 @@ from agents.batches import LogTensors
 from agents.choices import Choices, choices_in
 from agents.encoders import ENCODERS, ItemTable, to_tensors
 from agents.log_data import config_of, parts_of, read_log, spec_of_log
+from agents.sampling import FloatArray
 from agents.seeding import build, single_thread, torch_generator
 from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
@@ -220,22 +221,45 @@ class OfflineAgent(ABC):
             RuntimeError: the agent was neither fitted nor loaded.
             ValueError: the observation belongs to another scenario.
         """
-        if not hasattr(self, "network"):
-            raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
-        self.spec.check(observation)
+        self.check_observation(observation)
         size, count = max(1, MOST_SCORES // self.spec.num_items), len(observation["segment"])
         parts = [
-            self._act_on(
-                {key: column[start : start + size] for key, column in observation.items()}, generator
+            self.decide(
+                *self._seen({key: column[start : start + size] for key, column in observation.items()}),
+                generator,
             )
             for start in range(0, max(count, 1), size)
         ]
         return parts[0] if len(parts) == 1 else Decision(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def _act_on(self, observation: Observation, generator: np.random.Generator) -> Decision:
+    def check_observation(self, observation: Observation) -> None:
+        """Raise RuntimeError when the agent knows nothing yet, or what `spec.check` does."""
+        if not hasattr(self, "network"):
+            raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
+        self.spec.check(observation)
+
+    def _seen(self, observation: Observation) -> tuple[dict[str, Tensor], Choices | None]:
+        """A checked batch of observations as int64 tensors, and what each user can be shown."""
         dates = self.item_tables()[0].dates
         choices = choices_in(observation, self.spec.num_items, dates, self.spec.slate_size)
-        return self.decide(to_tensors(observation), choices, generator)
+        return to_tensors(observation), choices
+
+    def item_scores(self, observation: Mapping[str, Tensor], items: Tensor | None) -> Tensor:
+        """What the agent ranks items by: [B, N], or [B, M] of [B, M] items; for agents that rank items."""
+        raise NotImplementedError(f"{type(self).__name__} does not rank items one by one")
+
+    @torch.inference_mode()
+    def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
+        """The scores of what each user can be shown, for the rules of `agents.acting`.
+
+        Returns:
+            ([B, n] float64, -inf for what is not on offer; the choices, None where every item is one).
+        """
+        self.check_observation(observation)
+        tensors, choices = self._seen(observation)
+        scores = self.item_scores(tensors, None if choices is None else choices.candidates)
+        score: FloatArray = scores.double().numpy()
+        return (score if choices is None else choices.score(score)), choices
 
     def check_catalog(self, public_catalog: PublicCatalog) -> None:
         """Raise ValueError when `public_catalog` is not the one that the agent was trained with."""
@@ -269,3 +293,7 @@ class OfflineAgent(ABC):
 
 def _silent(step: int, total: int, metrics: Mapping[str, float]) -> None:
     """Report nothing."""
+
+
+def _rows(observation: Observation, rows: slice) -> Observation:
+    return {key: column[rows] for key, column in observation.items()}

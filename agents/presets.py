@@ -1,29 +1,127 @@
-"""Named settings of value learners for worlds whose optimum is known, beside their controls.
+"""Settings that reach the known optimum of small scenarios, by name; found on seeds of 1,000 and above.
 
-They are for a log of the uniform policy. Chosen on seeds from 1,000 on.
+The values of those scenarios are those of finite sessions, so the learners are episodic or look far ahead.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
-from agents.double_dqn import DoubleDQNConfig
-from agents.heads import HeadConfig
-from agents.sqn import SQNConfig
+import gymnasium
+from gymnasium.vector import AutoresetMode
 
-_TINY_DQN = DoubleDQNConfig(
-    dim=16, batch_size=1_024, epochs=4.0, learning_rate=0.02, gamma=1.0, episodic=True, target_interval=10
-)
-_TINY_SQN = SQNConfig(dim=32, gamma=1.0, episodic=True, acting_head="q")
+from agents.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
+from agents.controls import RandomPolicy
+from agents.double_dqn import DoubleDQN, DoubleDQNConfig
+from agents.dqn import DQN, DQNConfig
+from agents.slateq import SlateQ, SlateQConfig
+from agents.sqn import SQN, SQNConfig
+from agents.training import Progress
+from recsim_env import World, get_scenario
+from recsim_env.event_log import collect_log
 
-KNOWN_OPTIMUM: dict[str, dict[str, tuple[str, Any]]] = {
-    "Tiny-v0": {
-        "double-dqn": ("double-dqn", _TINY_DQN),
-        "double-dqn, gamma 0": ("double-dqn", replace(_TINY_DQN, gamma=0.0)),
-        "sqn, Q head": ("sqn", _TINY_SQN),
-        "sqn, Q head, gamma 0": ("sqn", replace(_TINY_SQN, gamma=0.0)),
-        "supervised": ("next-item", HeadConfig(dim=16, batch_size=1_024, epochs=4.0, learning_rate=0.02)),
-    }
+
+@dataclass(frozen=True)
+class Preset:
+    """A learner, its settings, and how much of a scenario it sees.
+
+    Attributes:
+        agent: its class.
+        scenario: name.
+        config: settings.
+        num_decisions: length of the log, or decisions online.
+        num_users: users served at a time while it learns online; not used by learners from logs.
+    """
+
+    agent: type[Any]
+    scenario: str
+    config: Any
+    num_decisions: int
+    num_users: int = 64
+
+
+KNOWN_OPTIMUM: dict[str, Preset] = {
+    "dqn-tiny": Preset(
+        DQN,
+        "Tiny-v0",
+        DQNConfig(dim=32, hidden=(64,), gamma=1.0, target_update_interval=2_000, episodic=True),
+        150_000,
+    ),
+    "bootstrapped-tiny": Preset(
+        BootstrappedDQN,
+        "Tiny-v0",
+        BootstrappedDQNConfig(
+            num_heads=5,
+            dim=16,
+            learning_rate=0.003,
+            gamma=1.0,
+            learning_starts=2_000,
+            target_interval=30,
+            episodic=True,
+        ),
+        80_000,
+        128,
+    ),
+    "double-dqn-tiny": Preset(
+        DoubleDQN,
+        "Tiny-v0",
+        DoubleDQNConfig(
+            dim=16,
+            batch_size=1_024,
+            epochs=4.0,
+            learning_rate=0.02,
+            gamma=1.0,
+            episodic=True,
+            target_interval=10,
+        ),
+        60_000,
+    ),
+    "sqn-tiny": Preset(SQN, "Tiny-v0", SQNConfig(dim=32, gamma=1.0, episodic=True, acting_head="q"), 60_000),
+    "slateq-tiny": Preset(
+        SlateQ,
+        "Tiny-v0",
+        SlateQConfig(
+            dim=16,
+            gamma=1.0,
+            episodic=True,
+            epochs=8,
+            batch_size=512,
+            learning_rate=0.01,
+            target_interval=20,
+        ),
+        60_000,
+    ),
 }
-"""Scenario -> name of the row -> name of the agent in `agents.registry`, and its config."""
+"""Name -> preset. The logs of learners from logs are those of uniformly random recommendations."""
+
+
+def learn_preset(name: str, seed: int, progress: Progress | None = None, **changes: Any) -> Any:
+    """An agent that learned by a preset.
+
+    Args:
+        name: of `KNOWN_OPTIMUM`.
+        seed: of the users it learns from and of the training.
+        progress: as the learner's own.
+        changes: fields of its config that differ, such as gamma=0 for the myopic twin.
+
+    Raises:
+        ValueError: no preset has this name.
+    """
+    if name not in KNOWN_OPTIMUM:
+        raise ValueError(f"name: expected one of {', '.join(KNOWN_OPTIMUM)}, got {name!r}")
+    preset = KNOWN_OPTIMUM[name]
+    scenario = get_scenario(preset.scenario)
+    agent = preset.agent(dataclasses.replace(preset.config, **changes))
+    if hasattr(agent, "fit"):
+        world = World(scenario.config)
+        catalog, slate_size = world.public_catalog, scenario.config.slate_size
+        logging = RandomPolicy(len(catalog.topic), slate_size, catalog)
+        log = collect_log(scenario.id, logging, preset.num_decisions, seed)
+        return agent.fit(log, catalog, seed=seed, progress=progress)
+    env = gymnasium.make_vec(scenario.id, num_envs=preset.num_users, autoreset_mode=AutoresetMode.DISABLED)
+    env.reset(seed=seed)
+    agent.learn(env, preset.num_decisions, seed=seed, progress=progress)
+    env.close()
+    return agent

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agents.acting import Acting
+from agents.bootstrapped_dqn import BootstrappedDQN
 from agents.controls import MyopicOracle, Popular, RandomPolicy
 from agents.cql import CQL
 from agents.double_dqn import DoubleDQN
 from agents.dqn import DQN
 from agents.epsilon_greedy import EpsilonGreedy
 from agents.hist import HIST
+from agents.linear_bandits import LinearThompson, LinUCB
 from agents.logging_policy import LoggingPolicy
 from agents.neighbours import SKNN, ItemKNN
 from agents.next_item import NextItem, RewardWeighted
@@ -19,6 +22,7 @@ from agents.optimal import OptimalPolicy
 from agents.reinforce import Reinforce
 from agents.sa2c import SA2C
 from agents.sac_rec import SACRec
+from agents.slateq import SlateQ
 from agents.snqn import SNQN
 from agents.sqn import SQN
 from agents.storage import saved_kind
@@ -42,10 +46,14 @@ AGENTS: dict[str, type[Any]] = {
     "snqn": SNQN,
     "sac-rec": SACRec,
     "sa2c": SA2C,
+    "slateq": SlateQ,
+    "bootstrapped": BootstrappedDQN,
+    "linucb": LinUCB,
+    "lints": LinearThompson,
 }
 """Name -> class. Those with `fit` learn from a log, those with `learn` from live users, others not at all."""
 
-LOGGERS: tuple[type[Any], ...] = (EpsilonGreedy,)
+LOGGERS: tuple[type[Any], ...] = (EpsilonGreedy, Acting)
 """Further policies that can be saved: they make logs and take no part in comparisons; see `policy_spec`."""
 
 COMPARED = ("random", "popular", "myopic", "logging", "dqn", "sqn", "ips")

@@ -37,6 +37,10 @@ class SoftmaxPolicy(OfflineAgent):
         assert isinstance(self.network, PolicyNetwork)
         return self.network
 
+    def item_scores(self, observation: Mapping[str, Tensor], items: Tensor | None) -> Tensor:
+        """Log-weights of the softmax policy; of two stages, those of the first."""
+        return self._policy()(observation, items).logits
+
     def decide(
         self, observation: Mapping[str, Tensor], choices: Choices | None, generator: np.random.Generator
     ) -> Decision:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,11 @@ ARRAYS = "arrays.safetensors"
 
 
 def save_agent(
-    folder: str | Path, kind: str, card: Mapping[str, Any], arrays: Mapping[str, torch.Tensor]
+    folder: str | Path,
+    kind: str,
+    card: Mapping[str, Any],
+    arrays: Mapping[str, torch.Tensor],
+    inside: Mapping[str, Callable[[Path], None]] | None = None,
 ) -> None:
     """Write an agent's folder in one move: a reader finds the old agent or the new one, never half of either.
 
@@ -28,6 +32,7 @@ def save_agent(
         kind: the agent's class name, checked again by `load_agent`.
         card: JSON-serialisable settings.
         arrays: tensors by name, any shape and dtype.
+        inside: name of a folder inside -> what writes it, the `save` of another agent.
 
     Raises:
         FileExistsError: `folder` exists and is not an agent's folder.
@@ -45,6 +50,8 @@ def save_agent(
         save_file(
             {name: tensor.detach().contiguous().clone() for name, tensor in arrays.items()}, new / ARRAYS
         )
+        for name, write in (inside or {}).items():
+            write(new / name)
         if target.exists():
             os.replace(target, staging / "old")
         os.replace(new, target)

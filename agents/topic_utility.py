@@ -28,6 +28,28 @@ def check_settings(settings: dict[str, float]) -> None:
         raise ValueError(f"epsilon: expected in [0, 1], got {settings['epsilon']}")
 
 
+def topic_share(items: IntArray, topic: IntArray, num_topics: int) -> FloatArray:
+    """Share of each topic among some items of each user: [B, C] float64, 0 where there are none.
+
+    Args:
+        items: [B, H] integers in [0, N], of which N stands for none.
+        topic: [N] int64 in [0, C).
+        num_topics: C.
+
+    Raises:
+        ValueError: an item is beyond N.
+    """
+    num_items, batch = len(topic), len(items)
+    if items.size and items.max() > num_items:
+        raise ValueError(
+            f"observation['history_items']: expected in [0, {num_items}], got {int(items.max())}"
+        )
+    flat = np.append(topic, num_topics)[items] + (num_topics + 1) * np.arange(batch)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=batch * (num_topics + 1))
+    counts = counts.reshape(batch, num_topics + 1)[:, :-1]
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
 class TopicUtilityPolicy:
     """utility(a) = topic_weight * share of topic(a) in the visible history + popularity_weight * log pi_a.
 
@@ -78,13 +100,8 @@ class TopicUtilityPolicy:
         Raises:
             ValueError: the history has an item beyond N, which stands for none, or slates another size.
         """
-        history, num_topics = observation["history_items"], self.num_topics
         check_sizes(observation, len(self.topic), self.slate_size)
-        batch = len(history)
-        flat = np.append(self.topic, num_topics)[history] + (num_topics + 1) * np.arange(batch)[:, None]
-        counts = np.bincount(flat.ravel(), minlength=batch * (num_topics + 1))
-        counts = counts.reshape(batch, num_topics + 1)[:, :-1]
-        return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        return topic_share(observation["history_items"], self.topic, self.num_topics)
 
     def choices(self, observation: Observation) -> Choices | None:
         """What each user can be shown; None when that is every item, always."""

@@ -1,43 +1,52 @@
-"""Where the optimum is known, values with foresight come near it and their twins without do not."""
+"""Learners against dynamic programming: near the optimum with foresight, clearly below it without.
+
+Settings were found on seeds of 1,000 and above; the users that score them are others.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from agents import AGENTS, RandomPolicy
-from agents.presets import KNOWN_OPTIMUM
+from agents.presets import KNOWN_OPTIMUM, learn_preset
 from agents.registry import OPTIMAL
 from recsim_env import World, get_scenario, rollout
-from recsim_env.event_log import collect_log
 
-pytestmark = pytest.mark.slow
-
-USERS = 2_000
+NUM_USERS = 4_000
+SHARE = {"Tiny-v0": 0.95, "LongTermSatisfaction-v0": 0.90}
 
 
-def returns(world, policy, horizon):
-    """[USERS] return of each held-out user, the same users for every policy."""
-    total, draws = np.zeros(USERS), np.random.default_rng(0)
-    served = rollout(world, policy, np.arange(USERS), seed=6_000, generator=draws, max_steps=horizon)
+def returns(scenario, world, policy):
+    """[NUM_USERS] return of each user, the same users with the same luck for every policy."""
+    total = np.zeros(NUM_USERS)
+    draws = np.random.default_rng(1)
+    served = rollout(
+        world,
+        policy,
+        np.arange(NUM_USERS),
+        seed=2**41,
+        generator=draws,
+        max_steps=scenario.max_episode_steps,
+    )
     for batch in served:
         total[batch.user_id] += batch.reward
     return total
 
 
-def test_double_dqn_on_tiny():
-    """A policy that knows what the observation holds cannot have it all: the times of clicks are hidden."""
-    scenario = get_scenario("Tiny-v0")
-    world, horizon = World(scenario.config), scenario.max_episode_steps
-    log = collect_log(scenario.id, RandomPolicy(6), 60_000, seed=1_000)
-    optimum = returns(world, OPTIMAL[scenario.name](world), horizon)
-    earned = {}
-    for name in ("double-dqn", "double-dqn, gamma 0", "supervised"):
-        agent, config = KNOWN_OPTIMUM[scenario.name][name]
-        learned = AGENTS[agent](config).fit(log, world.public_catalog, seed=1_000)
-        earned[name] = returns(world, learned, horizon)
-    foresight = earned.pop("double-dqn")
-    assert foresight.mean() > 0.88 * optimum.mean()
-    for name, myopic in earned.items():
-        gain = foresight - myopic
-        assert gain.mean() > 4 * gain.std() / np.sqrt(USERS), name  # fails once in 30,000 without a gain
+def test_an_unknown_preset_is_named():
+    with pytest.raises(ValueError, match=r"name: expected one of dqn-tiny, .*, got 'dqn'"):
+        learn_preset("dqn", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KNOWN_OPTIMUM)
+def test_presets_come_near_the_optimum_and_their_myopic_twins_do_not(name):
+    """Shares as the issue of the agents asks; the twin is worse by more than 3.9 standard errors."""
+    scenario = get_scenario(KNOWN_OPTIMUM[name].scenario)
+    world = World(scenario.config)
+    optimal = returns(scenario, world, OPTIMAL[scenario.name](world))
+    learned = returns(scenario, world, learn_preset(name, 1_001))
+    myopic = returns(scenario, world, learn_preset(name, 1_001, gamma=0.0))
+    assert learned.mean() >= SHARE[scenario.name] * optimal.mean()
+    difference = learned - myopic
+    assert difference.mean() > 3.9 * difference.std() / np.sqrt(NUM_USERS)

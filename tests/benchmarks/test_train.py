@@ -172,7 +172,10 @@ def test_gap_and_differences_by_hand():
         (("train", "sqm", "--scenario", "Tiny-v0"), "unknown agent 'sqm'; did you mean 'sqn'"),
         (("train", "sqn:gama=0", "--scenario", "Tiny-v0"), "unknown field 'gama'; did you mean 'gamma'"),
         (("train", "sqn:gamma=x", "--scenario", "Tiny-v0"), "gamma: expected a number, got 'x'"),
-        (("train", "sqn", "--scenario", "Tiny-v0", "--set", "gamma=7"), "gamma: expected in [0, 1), or 1 if episodic, got 7.0"),
+        (
+            ("train", "sqn", "--scenario", "Tiny-v0", "--set", "gamma=7"),
+            "gamma: expected in [0, 1), or 1 if episodic, got 7.0",
+        ),
         (("train", "sqn", "--scenario", "Tiny-v0", "--set", "gamma"), "--set: expected field=value"),
         (("train", "sqn"), "expected either --log or --scenario"),
         (("train", "dqn", "--log", "nowhere"), "learns from live users: give --scenario"),
