@@ -20,6 +20,7 @@ _TINY_SQN = SQNConfig(dim=32, gamma=1.0, episodic=True, acting_head="q")
 KNOWN_OPTIMUM: dict[str, dict[str, tuple[str, Any]]] = {
     "Tiny-v0": {
         "double-dqn": ("double-dqn", _TINY_DQN),
+        "double-dqn, EVAL": ("double-dqn", replace(_TINY_DQN, bootstrap="logged")),
         "double-dqn, gamma 0": ("double-dqn", replace(_TINY_DQN, gamma=0.0)),
         "sqn, Q head": ("sqn", _TINY_SQN),
         "sqn, Q head, gamma 0": ("sqn", replace(_TINY_SQN, gamma=0.0)),
