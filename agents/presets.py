@@ -17,7 +17,6 @@ from agents.controls import RandomPolicy
 from agents.double_dqn import DoubleDQN, DoubleDQNConfig
 from agents.dqn import DQN, DQNConfig
 from agents.slateq import SlateQ, SlateQConfig
-from agents.sqn import SQN, SQNConfig
 from agents.training import Progress
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
@@ -75,21 +74,7 @@ KNOWN_OPTIMUM: dict[str, Preset] = {
             gamma=1.0,
             episodic=True,
             target_interval=10,
-        ),
-        60_000,
-    ),
-    "sqn-tiny": Preset(SQN, "Tiny-v0", SQNConfig(dim=32, gamma=1.0, episodic=True, acting_head="q"), 60_000),
-    "slateq-tiny": Preset(
-        SlateQ,
-        "Tiny-v0",
-        SlateQConfig(
-            dim=16,
-            gamma=1.0,
-            episodic=True,
-            epochs=8,
-            batch_size=512,
-            learning_rate=0.01,
-            target_interval=20,
+            bootstrap="logged",
         ),
         60_000,
     ),
