@@ -152,9 +152,9 @@ def deploy_report(summary: Mapping[str, Any]) -> RenderableType:
         box=SIMPLE_HEAD,
     )
     table.add_column("strategy", no_wrap=True)
-    headings = ("reward a user", "lost", "dynamic regret", "regret", "on the worst arm", "switches")
+    headings = ("reward", "lost", "dynamic regret", "regret", "on worst arm", "switches")
     for heading in (*headings, "restarts", "promoted", "rolled back", "alarms"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", min_width=8)
     for row in sorted(summary["rows"], key=lambda row: -row["reward"]):
         table.add_row(
             row["strategy"],
@@ -172,6 +172,6 @@ def deploy_report(summary: Mapping[str, Any]) -> RenderableType:
         "Lost: share of what the best arm admitted by then would have earned from the same users. Dynamic "
         "regret: to the best arm of each time (its mean over a tenth of the run, so a noisy judge); regret: "
         "to the best over the whole run, of those admitted by then.",
-        f"On the worst arm: users served by {worst}.",
+        f"Reward: a user. On worst arm: users served by {worst}.",
     ]
     return Group(table, Text("\n".join(notes), style="dim"))

@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from benchmarks.labels import label_right
 from benchmarks.style import LOOKS, SPARE, Look, figure
 
 ARM_LOOKS = [LOOKS["logging"], LOOKS["sqn"], LOOKS["dqn"], LOOKS["ips"], *SPARE]
@@ -130,23 +129,25 @@ def draw_regret(summary: Mapping[str, Any], folder: Path) -> None:
     palette = [*(LOOKS[name] for name in ("dqn", "sqn", "ips")), *SPARE, LOOKS["popular"], LOOKS["random"]]
     worst = _short(summary["arms"][int(np.argmin(summary["mean_reward"]))])
     titles = {
-        "dynamic": "dynamic regret, to the best arm of each time",
-        "fixed": "regret, to the best single arm",
-        "bad": f"users served by the worst arm, {worst}",
+        "dynamic": "regret to the best arm of each time",
+        "fixed": "regret to the best single arm",
+        "bad": f"users on the worst arm, {worst}",
     }
-    with figure(folder, "regret", figsize=(12.6, 0.9 + max(3.4, 0.24 * len(rows))), ncols=3) as (_, panels):
+    with figure(folder, "regret", figsize=(12.6, 4.4), ncols=3) as (drawing, panels):
         for axes, (key, title) in zip(panels, titles.items(), strict=True):
-            labels = []
             for place, row in enumerate(rows):
                 look = palette[place % len(palette)]
-                dash = look.dash if place < len(palette) else "solid"
-                axes.plot(time, row[key], color=look.colour, ls=dash, lw=1.3)
-                labels.append((row[key][-1], row["strategy"].replace("_", " "), look.colour))
+                dash = look.dash if place < len(palette) else (0, (1, 0.6))
+                name = row["strategy"].replace("_", " ")
+                axes.plot(time, row[key], color=look.colour, ls=dash, lw=1.3, label=name)
             _changes(axes, summary)
             axes.set_xlim(time[0], time[-1])
+            axes.set_ylim(bottom=0)
             axes.set_title(title)
             axes.set_xlabel(label)
-            label_right(axes, labels)
+        worst_first = sorted(range(len(rows)), key=lambda place: -rows[place]["dynamic"][-1])
+        lines = [panels[0].lines[place] for place in worst_first]
+        drawing.legend(handles=lines, loc="outside right center", fontsize=8, title="highest regret first")
 
 
 def _short(arm: str) -> str:

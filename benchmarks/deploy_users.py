@@ -5,13 +5,14 @@ Small, with known answers: what is earned at once and what is earned in the long
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.tasks import Report
-from recsim_env.deployment import ABTest, Batch, Controller, Deployment, Feedback, Settings
+from recsim_env.deployment import ABTest, Batch, Controller, Deployment, Feedback, Platform, Settings
 
 USERS, VISITORS = 2_000, 500
 """Whom the platform knows, and how many of them come in a batch."""
@@ -69,7 +70,10 @@ DESIGNS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 """Scenario -> design -> options of `Deployment`. Arm 0 earns more in the long run in both."""
-PLATFORMS = {"carry-over": CarryOver, "delayed purchases": Delayed}
+PLATFORMS: dict[str, Callable[[np.random.Generator], Platform]] = {
+    "carry-over": CarryOver,
+    "delayed purchases": Delayed,
+}
 
 
 def picked(scenario: str, design: str, seeds: list[int], batches: int, report: Report) -> dict[str, Any]:
