@@ -5,8 +5,10 @@ import errno
 import importlib.util
 import os
 import signal
+import sys
 import threading
 import time
+import types
 
 import pytest
 import typer
@@ -82,6 +84,81 @@ def test_ray_gives_the_bits_of_a_process_and_outlives_its_workers(tmp_path, ray_
     assert folder.result("threads")["process"] != os.getpid()
     assert list(caught.value.failures) == ["bad"]
     assert "no such luck" in caught.value.failures["bad"]
+
+
+class RayStandIn(types.ModuleType):
+    """The few calls of Ray that the engine makes, done at once in this process."""
+
+    class exceptions:  # noqa: N801 - as Ray calls it
+        class RayError(Exception):
+            pass
+
+    def __init__(self):
+        super().__init__("ray")
+        self.calls, self.most_at_a_time, self.open = [], 0, set()
+
+    def init(self, **options):
+        self.calls.append(("init", options))
+
+    def cluster_resources(self):
+        return {"CPU": 2.0}
+
+    def remote(self, **options):
+        self.calls.append(("remote", options))
+        return lambda function: types.SimpleNamespace(remote=lambda *arguments: self.put(function, arguments))
+
+    def put(self, function, arguments):
+        self.open.add(arguments[0].name)
+        self.most_at_a_time = max(self.most_at_a_time, len(self.open))
+        return _Reference(function, arguments)
+
+    def wait(self, references, num_returns):
+        return references[:1], references[1:]
+
+    def get(self, reference):
+        self.open.pop()
+        try:
+            return reference.function(*reference.arguments)
+        except Exception as error:
+            raise self.exceptions.RayError(f"worker said\n{error}") from error
+
+    def shutdown(self):
+        self.calls.append(("shutdown", {}))
+
+
+class _Reference:
+    def __init__(self, function, arguments):
+        self.function, self.arguments = function, arguments
+
+
+def test_what_ray_is_asked_for_and_what_is_made_of_its_answers(tmp_path, monkeypatch):
+    stand_in = RayStandIn()
+    monkeypatch.setitem(sys.modules, "ray", stand_in)
+    folder, recorder = TaskFolder(tmp_path, {}), Recorder()
+    tasks = [Task("bad", fail), *(Task(f"good-{value}", square, {"value": value}) for value in range(4))]
+    with pytest.raises(TasksFailedError) as caught:
+        Engine("ray", 2).run(tasks, folder, recorder)
+    assert [folder.result(f"good-{value}")["square"] for value in range(4)] == [0, 1, 4, 9]
+    assert list(caught.value.failures) == ["bad"]
+    assert recorder.finished["bad"] == "no such luck"
+    assert stand_in.most_at_a_time == 2
+    names = [name for name, _ in stand_in.calls]
+    assert names == ["init", "remote", "shutdown"]
+    assert stand_in.calls[0][1]["address"] == "local"
+    assert stand_in.calls[0][1]["num_cpus"] == 2
+    assert stand_in.calls[0][1]["runtime_env"]["env_vars"]["OMP_NUM_THREADS"] == "1"
+    assert stand_in.calls[1][1] == {"num_cpus": 1, "max_retries": 2}
+
+
+def test_a_cluster_is_joined_by_its_address_and_left_when_something_breaks(tmp_path, monkeypatch):
+    stand_in = RayStandIn()
+    stand_in.wait = lambda references, num_returns: (_ for _ in ()).throw(KeyboardInterrupt)
+    monkeypatch.setitem(sys.modules, "ray", stand_in)
+    with pytest.raises(KeyboardInterrupt):
+        Engine("ray", 2, "ray://head:10001").run(DRAWS, TaskFolder(tmp_path, {}), Recorder())
+    assert stand_in.calls[0][1]["address"] == "ray://head:10001"
+    assert "num_cpus" not in stand_in.calls[0][1]
+    assert stand_in.calls[-1][0] == "shutdown"
 
 
 def test_ray_is_not_started_for_nothing(tmp_path, monkeypatch):
