@@ -16,7 +16,6 @@ from agents.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
 from agents.controls import RandomPolicy
 from agents.double_dqn import DoubleDQN, DoubleDQNConfig
 from agents.dqn import DQN, DQNConfig
-from agents.slateq import SlateQ, SlateQConfig
 from agents.training import Progress
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
