@@ -67,7 +67,7 @@ def test_text_is_read_as_the_type_of_its_field():
     [
         ("sqm", r"unknown agent 'sqm'; did you mean 'sqn'"),
         ("sqn:gama=1", r"sqn:gama=1: unknown field 'gama'; did you mean 'gamma'"),
-        ("sqn:gamma=2", r"gamma: expected in \[0, 1\), got 2\.0"),
+        ("sqn:gamma=2", r"gamma: expected in \[0, 1\), or 1 if episodic, got 2\.0"),
         ("sqn:gamma", r"gamma: expected a number, got ''"),
         ("sqn:batch_size=1.5", "batch_size: expected an integer, got '1.5'"),
         ("sqn:acting_head=both", "acting_head: expected one of ce, q, got 'both'"),

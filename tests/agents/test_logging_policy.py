@@ -158,9 +158,9 @@ def test_slates_follow_the_stated_propensity(generator):
     assert stats.chisquare(counts, expected).pvalue > ERROR_RATE
 
 
-def test_the_same_generator_gives_the_same_decisions(world, observation):
-    policy = LoggingPolicy(world.public_catalog, 3)
-    first, second = (policy.act(observation, np.random.default_rng(9)) for _ in range(2))
+def test_the_same_generator_gives_the_same_decisions(slate_world, slate_observation):
+    policy = LoggingPolicy(slate_world.public_catalog, 10)
+    first, second = (policy.act(slate_observation, np.random.default_rng(9)) for _ in range(2))
     np.testing.assert_array_equal(first.action, second.action)
 
 
