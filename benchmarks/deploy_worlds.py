@@ -154,8 +154,8 @@ def run_many(
     for of_batch in means:
         shares = controller.shares()
         mean = of_batch[:, :, : shares.shape[2]]
-        size = generator.multinomial(batch_size, even, size=num_runs)
-        count = generator.multinomial(size, shares)
+        size = np.random.Generator.multinomial(generator, batch_size, even, size=num_runs)
+        count = np.random.Generator.multinomial(generator, size, shares)
         total = generator.binomial(count, np.broadcast_to(mean, count.shape))
         moments = np.stack([count, total, total]).astype(np.float64)
         watch(moments)
