@@ -19,6 +19,7 @@ from benchmarks.experiments import experiments, serve
 from benchmarks.progress import run_missing
 from benchmarks.provenance import code_settings, hash_files, provenance
 from benchmarks.statistics import Interval, seed_interval
+from benchmarks.summary import BOUNDS
 from benchmarks.tables import findings_table
 from benchmarks.tasks import Task, TaskFolder, write_json
 from recsim_env.checked import nearest
@@ -167,9 +168,10 @@ def report_experiment(
 
 
 def row(experiment: str, scenario: str, agent: str, metric: str, interval: Interval) -> dict[str, Any]:
-    """One reported figure; lower and upper are None for a single seed."""
-    ends = (None if np.isnan(end) else float(end) for end in (interval.low, interval.high))
-    lower, upper = ends
+    """One reported figure; its interval is cut at what the metric cannot leave, and missing for one seed."""
+    bounds = BOUNDS.get(metric, (-np.inf, np.inf))
+    ends = (interval.low, interval.high)
+    lower, upper = (None if np.isnan(end) else float(np.clip(end, *bounds)) for end in ends)
     return {
         "experiment": experiment,
         "scenario": scenario.removeprefix("recsim_env/"),

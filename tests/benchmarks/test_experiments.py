@@ -177,6 +177,13 @@ def test_intervals_are_written_for_readers():
     assert written(Interval(0.5, np.nan, np.nan, "none", 1), 1, " %") == "0.5 %"
 
 
+def test_intervals_stay_where_their_metric_is():
+    share = row("toy", "recsim_env/Tiny-v0", "a", "tail_share", Interval(0.05, -0.1, 0.2, "t", 3))
+    assert (share["scenario"], share["lower"], share["upper"]) == ("Tiny-v0", 0.0, 0.2)
+    reward = row("toy", "Tiny-v0", "a", "reward_per_user", Interval(0.05, -0.1, np.nan, "t", 3))
+    assert (reward["lower"], reward["upper"]) == (-0.1, None)
+
+
 def test_the_frontier_leaves_out_what_is_beaten_in_both():
     means = {
         "a": {"reward_per_user": 3.0, "tail_share": 0.1},
