@@ -7,32 +7,32 @@ num_decisions, seed=...)`.
 
 from agents.acting import Acting, ActingConfig
 from agents.agent_spec import AgentSpec
-from agents.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
+from agents.bandits.linear_bandits import LinearThompson, LinUCB
+from agents.bandits.linear_learner import LinearBanditConfig
 from agents.controls import MyopicOracle, Popular, RandomPolicy
-from agents.cql import CQL, CQLConfig
-from agents.double_dqn import DoubleDQN, DoubleDQNConfig
-from agents.dqn import DQN, DQNConfig
-from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
-from agents.heads import HeadConfig
-from agents.hist import HIST, HISTConfig
-from agents.linear_bandits import LinearThompson, LinUCB
-from agents.linear_learner import LinearBanditConfig
-from agents.logging_policy import LoggingConfig, LoggingPolicy
-from agents.neighbours import SKNN, ItemKNN, ItemKNNConfig, SKNNConfig
-from agents.next_item import NextItem, RewardWeighted
-from agents.planning import PlanningConfig, PlanningOracle
+from agents.gradient.reinforce import Reinforce
+from agents.gradient.reinforce_config import PRESETS, ReinforceConfig, preset
+from agents.learning.heads import HeadConfig
+from agents.learning.training import Training
+from agents.loggers.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
+from agents.loggers.logging_policy import LoggingConfig, LoggingPolicy
+from agents.online.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
+from agents.online.dqn import DQN, DQNConfig
+from agents.online.sb3 import HistoryExtractor, SB3VecEnv
+from agents.oracles.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
 from agents.registry import AGENTS, COMPARED, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
-from agents.reinforce import Reinforce
-from agents.reinforce_config import PRESETS, ReinforceConfig, preset
-from agents.sa2c import SA2C, SA2CConfig
-from agents.sac_rec import SACRec, SACRecConfig
-from agents.sb3 import HistoryExtractor, SB3VecEnv
-from agents.slateq import SlateQ, SlateQConfig
-from agents.snqn import SNQN, SNQNConfig
 from agents.spec_text import split_specs
-from agents.sqn import SQN, SQNConfig
-from agents.training import Training
+from agents.supervised.hist import HIST, HISTConfig
+from agents.supervised.neighbours import SKNN, ItemKNN, ItemKNNConfig, SKNNConfig
+from agents.supervised.next_item import NextItem, RewardWeighted
+from agents.value.cql import CQL, CQLConfig
+from agents.value.double_dqn import DoubleDQN, DoubleDQNConfig
+from agents.value.sa2c import SA2C, SA2CConfig
+from agents.value.sac_rec import SACRec, SACRecConfig
+from agents.value.slateq import SlateQ, SlateQConfig
+from agents.value.snqn import SNQN, SNQNConfig
+from agents.value.sqn import SQN, SQNConfig
 
 PROJECT = "recsim_env"
 """Whose package this is: other distributions also install a top-level `agents`."""

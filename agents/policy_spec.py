@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.controls import MyopicOracle, Popular, RandomPolicy
-from agents.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
-from agents.logging_policy import LoggingConfig, LoggingPolicy
+from agents.loggers.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
+from agents.loggers.logging_policy import LoggingConfig, LoggingPolicy
 from agents.registry import load_saved
 from agents.spec_text import split_spec
 from agents.storage import ARRAYS, CARD

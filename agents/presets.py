@@ -12,11 +12,11 @@ from typing import Any
 import gymnasium
 from gymnasium.vector import AutoresetMode
 
-from agents.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
 from agents.controls import RandomPolicy
-from agents.double_dqn import DoubleDQN, DoubleDQNConfig
-from agents.dqn import DQN, DQNConfig
-from agents.training import Progress
+from agents.learning.training import Progress
+from agents.online.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
+from agents.online.dqn import DQN, DQNConfig
+from agents.value.double_dqn import DoubleDQN, DoubleDQNConfig
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
 

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from agents.acting import Acting
-from agents.bootstrapped_dqn import BootstrappedDQN
+from agents.bandits.linear_bandits import LinearThompson, LinUCB
 from agents.controls import MyopicOracle, Popular, RandomPolicy
-from agents.cql import CQL
-from agents.double_dqn import DoubleDQN
-from agents.dqn import DQN
-from agents.epsilon_greedy import EpsilonGreedy
-from agents.hist import HIST
-from agents.linear_bandits import LinearThompson, LinUCB
-from agents.logging_policy import LoggingPolicy
-from agents.neighbours import SKNN, ItemKNN
-from agents.next_item import NextItem, RewardWeighted
-from agents.optimal import OptimalPolicy
-from agents.reinforce import Reinforce
-from agents.sa2c import SA2C
-from agents.sac_rec import SACRec
-from agents.slateq import SlateQ
-from agents.snqn import SNQN
-from agents.sqn import SQN
+from agents.gradient.reinforce import Reinforce
+from agents.loggers.epsilon_greedy import EpsilonGreedy
+from agents.loggers.logging_policy import LoggingPolicy
+from agents.online.bootstrapped_dqn import BootstrappedDQN
+from agents.online.dqn import DQN
+from agents.oracles.optimal import OptimalPolicy
 from agents.storage import saved_kind
+from agents.supervised.hist import HIST
+from agents.supervised.neighbours import SKNN, ItemKNN
+from agents.supervised.next_item import NextItem, RewardWeighted
+from agents.value.cql import CQL
+from agents.value.double_dqn import DoubleDQN
+from agents.value.sa2c import SA2C
+from agents.value.sac_rec import SACRec
+from agents.value.slateq import SlateQ
+from agents.value.snqn import SNQN
+from agents.value.sqn import SQN
 from recsim_env import World, get_scenario
 
 AGENTS: dict[str, type[Any]] = {

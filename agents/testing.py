@@ -13,10 +13,10 @@ import torch
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from agents.logging_policy import LoggingPolicy
-from agents.offline import OfflineAgent
+from agents.learning.offline import OfflineAgent
+from agents.learning.training import Training
+from agents.loggers.logging_policy import LoggingPolicy
 from agents.sampling import as_slate
-from agents.training import Training
 from recsim_env import Decision, World, WorldConfig, rollout
 from recsim_env.event_log import EventLog, collect_log
 from recsim_env.vector_env import RecommenderVectorEnv

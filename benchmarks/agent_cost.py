@@ -71,7 +71,7 @@ def find_cases(agents: str | None, catalogs: Sequence[int]) -> list[dict[str, An
         UsageError: an unknown agent or field.
     """
     from agents import AGENTS, AgentSpec, split_specs
-    from agents.offline import OfflineAgent
+    from agents.learning.offline import OfflineAgent
 
     names = split_specs(agents) if agents is not None else [*AGENTS, *encoder_specs()]
     try:
@@ -91,7 +91,7 @@ def find_cases(agents: str | None, catalogs: Sequence[int]) -> list[dict[str, An
 def encoder_specs() -> list[str]:
     """The first learner from logs that has a choice of encoders, with each of them but its default."""
     from agents import AGENTS, encoders
-    from agents.offline import OfflineAgent
+    from agents.learning.offline import OfflineAgent
 
     known: Any = encoders
     for name, kind in AGENTS.items():

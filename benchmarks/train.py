@@ -114,8 +114,8 @@ def choose(asked: Asked, out: Path) -> tuple[AgentSpec, Training, int]:
         UsageError: an unknown agent or field, a bad value, or an agent that does not learn so.
     """
     from agents import AgentSpec, Training, agent_class
-    from agents.offline import OfflineAgent
-    from agents.training import find_device
+    from agents.learning.offline import OfflineAgent
+    from agents.learning.training import find_device
 
     stored = read_settings(asked.settings) if asked.settings else {}
     name = asked.agent.partition(":")[0]
@@ -232,7 +232,7 @@ def _trained(
     else:
         log, world = _collect(data, seed, display)
     display.stage("training")
-    from agents.offline import OfflineAgent
+    from agents.learning.offline import OfflineAgent
 
     if isinstance(agent, OfflineAgent):
         return agent.fit(log, world.public_catalog, seed=seed, progress=display.update, training=training)

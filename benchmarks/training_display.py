@@ -87,7 +87,7 @@ class TrainingDisplay:
         self.bar.update(self.task, completed=fraction)
 
     def update(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
-        """A report of the training; see `agents.training.Progress`."""
+        """A report of the training; see `agents.learning.training.Progress`."""
         now = time.monotonic()
         if self.first is None:
             self.first = (step, now)

@@ -172,7 +172,7 @@ from recsim_env.policy import Decision
 from recsim_env.kernel.step import step_user
 from recsim_env.streams import _round
 """
-    private = [one.target for one in imports_in(code, Path("agents/dqn.py")) if is_private(one)]
+    private = [one.target for one in imports_in(code, Path("agents/online/dqn.py")) if is_private(one)]
     assert private == ["recsim_env.kernel", "recsim_env.kernel.step.step_user", "recsim_env.streams._round"]
 
 

@@ -10,10 +10,10 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from agents import Acting, ActingConfig, BootstrappedDQN, BootstrappedDQNConfig
-from agents.bootstrapped_dqn import _Training
 from agents.encoders import to_tensors
-from agents.live import serve
-from agents.replay import Replay
+from agents.online.bootstrapped_dqn import _Training
+from agents.online.live import serve
+from agents.online.replay import Replay
 from agents.seeding import torch_generator
 from recsim_env import RecommenderVectorEnv
 

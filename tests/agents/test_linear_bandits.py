@@ -7,9 +7,9 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from agents import LinearBanditConfig, LinearThompson, LinUCB, LoggingPolicy, RandomPolicy
-from agents.context import ContextFeatures
-from agents.linear_scores import disjoint_mean, disjoint_variance, shared_mean, shared_variance
-from agents.ridge import Ridge
+from agents.bandits.context import ContextFeatures
+from agents.bandits.linear_scores import disjoint_mean, disjoint_variance, shared_mean, shared_variance
+from agents.bandits.ridge import Ridge
 from recsim_env import RecommenderVectorEnv, rollout
 
 BANDITS = (LinUCB, LinearThompson)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from agents import SKNN, ItemKNN, ItemKNNConfig, SKNNConfig
-from agents.neighbours import sessions_of
 from agents.spec import ObservationSpec
+from agents.supervised.neighbours import sessions_of
 
 SPEC = ObservationSpec(num_items=5, history_length=3, slate_size=1, num_segments=1)
 # Sessions {0, 1}, {0, 1, 2}, {2, 3}, {1, 2}; nobody clicks item 4.

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from agents import SQN, Reinforce, ReinforceConfig, SQNConfig
-from agents.batches import LogTensors, Minibatches, session_ends
-from agents.log_data import spec_of_log
-from agents.offline import TrainingConfig
+from agents.learning.batches import LogTensors, Minibatches, session_ends
+from agents.learning.log_data import spec_of_log
+from agents.learning.offline import TrainingConfig
 from agents.seeding import torch_generator
 from agents.spec import ObservationSpec
 from recsim_env.event_log import EventLog
@@ -204,6 +204,6 @@ def test_bad_settings_are_refused(config_class, changes, message):
 @both
 def test_large_batches_are_served_in_parts(fitted, agent_class, config_class, observation, monkeypatch):
     whole = decide(fitted[agent_class], observation)
-    monkeypatch.setattr("agents.offline.MOST_SCORES", 60 * 7)
+    monkeypatch.setattr("agents.learning.offline.MOST_SCORES", 60 * 7)
     for expected, found in zip(whole, decide(fitted[agent_class], observation), strict=True):
         np.testing.assert_array_equal(expected, found)

@@ -20,9 +20,9 @@ from agents import (
     ReinforceConfig,
     SQNConfig,
 )
-from agents.batches import LogTensors, gather
 from agents.choices import choices_in
-from agents.log_data import spec_of_log
+from agents.learning.batches import LogTensors, gather
+from agents.learning.log_data import spec_of_log
 from agents.sampling import as_slate
 from recsim_env import RecommenderVectorEnv, rollout
 from recsim_env.event_log import collect_log

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.optimal import OptimalPolicy
+from agents.oracles.optimal import OptimalPolicy
 from recsim_env import World, get_scenario, rollout
 
 

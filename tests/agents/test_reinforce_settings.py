@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from agents import PRESETS, LoggingPolicy, Reinforce, ReinforceConfig, preset
-from agents.batches import LogTensors, gather
 from agents.encoders import to_tensors
+from agents.learning.batches import LogTensors, gather
+from agents.learning.offline import spec_of_log
 from agents.losses import importance_weights, plackett_luce_log_prob, reinforce_loss, returns_to_go
-from agents.offline import spec_of_log
 
 SMALL = {"dim": 16, "epochs": 0.3, "batch_size": 128}
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.slate_choice import best_slates, choice_log_prob, slate_value
+from agents.value.slate_choice import best_slates, choice_log_prob, slate_value
 from recsim_env.truth import item_truth, myopic_slates, slate_truth
 from tests.small_worlds import fresh_states, small_world
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from agents import Acting, ActingConfig, SlateQ, SlateQConfig
-from agents.batches import LogTensors, gather
-from agents.slate_choice import best_slates
+from agents.learning.batches import LogTensors, gather
+from agents.value.slate_choice import best_slates
 from recsim_env.records import NO_EVENT, Event
 from recsim_env.truth import advance, item_truth, slate_truth
 from tests.small_worlds import fresh_states, small_world

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agents import SQN, SQNConfig
-from agents.batches import LogTensors, gather
+from agents.learning.batches import LogTensors, gather
 
 SMALL = {"dim": 16, "epochs": 0.5, "batch_size": 128}
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from agents import SQN, LoggingPolicy, Reinforce, ReinforceConfig, SQNConfig, Training
-from agents.batches import LogTensors, Minibatches, session_ends
-from agents.held_out import HeldOut, held_out_users
-from agents.log_data import read_log, spec_of_log
+from agents.learning.batches import LogTensors, Minibatches, session_ends
+from agents.learning.held_out import HeldOut, held_out_users
+from agents.learning.log_data import read_log, spec_of_log
+from agents.learning.training import Best, find_device
 from agents.seeding import torch_generator
-from agents.training import Best, find_device
 from recsim_env import Decision
 from recsim_env.event_log import LogFolder, simulate
 
@@ -263,7 +263,7 @@ def test_log_and_network_move_to_the_device_and_back(world, short, monkeypatch):
 
         monkeypatch.setattr(owner, "to", to)
 
-    monkeypatch.setattr("agents.offline.find_device", lambda name: device)
+    monkeypatch.setattr("agents.learning.offline.find_device", lambda name: device)
     recorded(LogTensors, "log")
     recorded(torch.nn.ModuleList, "network")
     agent = Recorded(SQNConfig(dim=8, epochs=0.01)).fit(short, world.public_catalog, seed=0)

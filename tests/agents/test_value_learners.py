@@ -29,13 +29,13 @@ from agents import (
     SNQNConfig,
     SQNConfig,
 )
-from agents.batches import LogTensors, gather
 from agents.encoders import ENCODERS
-from agents.heads import Minibatch
-from agents.hist import clicks_ahead, clicks_behind
+from agents.learning.batches import LogTensors, gather
+from agents.learning.heads import Minibatch
 from agents.losses import next_item_cross_entropy
 from agents.seeding import torch_generator
-from agents.snqn import not_shown
+from agents.supervised.hist import clicks_ahead, clicks_behind
+from agents.value.snqn import not_shown
 
 SMALL = {"dim": 8, "epochs": 0.3, "batch_size": 128}
 NAMES = ["next-item", "reward-weighted", "hist", "double-dqn", "cql", "snqn", "sac-rec", "sa2c"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.ridge import Ridge
+from agents.bandits.ridge import Ridge
 
 GOLDEN = json.loads(Path(__file__).with_name("linear_bandit_values.json").read_text())
 ARM, FEATURES, REWARD, SEEN = (np.array(GOLDEN[name]) for name in ("arm", "features", "reward", "seen"))

@@ -1,0 +1,1 @@
+"""Linear bandits that learn from live users."""

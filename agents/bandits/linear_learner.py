@@ -1,0 +1,261 @@
+"""What linear bandits share: settings, regressions over context features, learning on live users, files."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+
+from agents.bandits.context import ContextFeatures
+from agents.bandits.linear_scores import disjoint_mean, disjoint_variance, shared_mean, shared_variance
+from agents.bandits.ridge import Ridge
+from agents.choices import Choices, Dates, choices_in, saved_dates
+from agents.learning.batches import CLICK, share_reward
+from agents.learning.training import REPORT_EVERY, Progress
+from agents.online.live import catalog_of, serve, spec_of
+from agents.sampling import FloatArray, IntArray, as_action, as_slate, top_k
+from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
+from agents.storage import load_agent, save_agent
+from recsim_env import Decision
+from recsim_env.catalog import PublicCatalog
+
+CELLS = 2**22
+"""Scores in memory at a time."""
+MAX_FEATURES = 2_000
+
+
+@dataclass(frozen=True)
+class LinearBanditConfig:
+    """Settings of a linear bandit.
+
+    Attributes:
+        model: "shared", one regression for all items, or "disjoint", one for every item; their features
+            differ, see `agents.bandits.context`.
+        exploration: alpha of LinUCB, v of Thompson sampling; in units of the reward, at least 0.
+        ridge: strength of the prior, above 0.
+        acting: what `act` does; learning always explores. "greedy" shows what is best on average, "explore"
+            goes on exploring.
+        propensity_draws: draws by which exploring Thompson sampling estimates its propensity.
+    """
+
+    model: Literal["disjoint", "shared"] = "shared"
+    exploration: float = 0.3
+    ridge: float = 1.0
+    acting: Literal["greedy", "explore"] = "greedy"
+    propensity_draws: int = 64
+
+    def __post_init__(self) -> None:
+        if self.model not in ("disjoint", "shared"):
+            raise ValueError(f"model: expected 'disjoint' or 'shared', got {self.model!r}")
+        if not (math.isfinite(self.exploration) and self.exploration >= 0):
+            raise ValueError(f"exploration: expected a finite number of at least 0, got {self.exploration}")
+        if not (math.isfinite(self.ridge) and self.ridge > 0):
+            raise ValueError(f"ridge: expected a finite number above 0, got {self.ridge}")
+        if self.acting not in ("greedy", "explore"):
+            raise ValueError(f"acting: expected 'greedy' or 'explore', got {self.acting!r}")
+        if self.propensity_draws < 1:
+            raise ValueError(f"propensity_draws: expected at least 1, got {self.propensity_draws}")
+
+
+class LinearBandit(ABC):
+    """What both share: features, regressions, learning, files.
+
+    A slate's reward is shared by its clicked slots, as in `agents.learning.batches`; every shown item is one
+    observation. Users of a batch are served before any of them is learned from. Cost of a batch: B N scores
+    of S + 3 numbers (disjoint), or of 2 (shared), for N choices and S segments.
+    """
+
+    name: ClassVar[str]
+    needs_state: ClassVar[bool] = False
+    config_class: ClassVar[type[LinearBanditConfig]] = LinearBanditConfig
+
+    spec: ObservationSpec
+    features: ContextFeatures
+    regressions: Ridge
+    fingerprint: str
+    dates: Dates | None
+
+    def __init__(self, config: LinearBanditConfig | None = None) -> None:
+        self.config = config or LinearBanditConfig()
+
+    @abstractmethod
+    def _explored(
+        self, observation: Observation, items: IntArray, generator: np.random.Generator
+    ) -> FloatArray:
+        """[b, n] float64: the scores by which exploration ranks items [b, n] or [1, n]."""
+
+    def _mean(self, observation: Observation, items: IntArray, theta: FloatArray | None = None) -> FloatArray:
+        """[b, n] float64: x' theta; of the posterior mean by default."""
+        if self.config.model == "shared":
+            own = self.regressions.theta if theta is None else theta
+            return shared_mean(self.features, observation, items, own)
+        return disjoint_mean(self.features, observation, items, self.regressions.theta)
+
+    def _variance(self, observation: Observation, items: IntArray) -> FloatArray:
+        """[b, n] float64: x' A^-1 x."""
+        of = shared_variance if self.config.model == "shared" else disjoint_variance
+        return of(self.features, observation, items, self.regressions.covariance)
+
+    def learn(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        num_decisions: int,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn from nothing on a live environment, exploring.
+
+        Args:
+            env: native vector environment in AutoresetMode.DISABLED; keeps its own stream seed and users.
+            num_decisions: environment steps times batch size, rounded up to whole batches.
+            seed: of the exploration; the environment is not reseeded.
+            progress: called as progress(step, total, metrics), with the share of reward per decision.
+
+        Returns:
+            The agent itself.
+
+        Raises:
+            ValueError: the environment resets by itself, or the shared model would have too many features.
+        """
+        catalog = catalog_of(env)
+        self.spec, self.dates = spec_of(env), Dates.of(catalog)
+        self.fingerprint = catalog_fingerprint(catalog)
+        self.features = ContextFeatures.of(catalog, self.spec.num_segments)
+        shared = self.config.model == "shared"
+        dim = self.features.shared_dim if shared else self.features.disjoint_dim
+        if dim > MAX_FEATURES:
+            raise ValueError(
+                f"model: {dim} features, expected at most {MAX_FEATURES}: of segments x topics; "
+                "take model='disjoint'"
+            )
+        self.regressions = Ridge(1 if shared else self.spec.num_items, dim, self.config.ridge)
+        generator = np.random.default_rng(seed)
+        for number, step in enumerate(
+            serve(env, lambda seen: self._choose(seen, generator, explore=True)[0], num_decisions)
+        ):
+            self._add(step.observation, step.action, step.reward, step.next_observation)
+            done = step.decisions >= num_decisions
+            if progress is not None and (number % REPORT_EVERY == REPORT_EVERY - 1 or done):
+                metrics = {"reward": float(step.reward.mean())}
+                progress(min(step.decisions, num_decisions), num_decisions, metrics)
+        return self
+
+    def _add(
+        self, observation: Observation, action: IntArray, reward: FloatArray, following: Observation
+    ) -> None:
+        """Learn from one decision of every user."""
+        items = as_slate(action)
+        if "candidates" in observation:
+            items = np.take_along_axis(np.asarray(observation["candidates"], np.int64), items, axis=1)
+        earned = share_reward(reward, (np.asarray(following["last_events"]) & CLICK) > 0)
+        shown = items < self.spec.num_items  # an empty place among the candidates is nobody's
+        rows = np.minimum(items, self.spec.num_items - 1)
+        of = self.features.shared if self.config.model == "shared" else self.features.disjoint
+        arm = np.zeros_like(rows) if self.config.model == "shared" else rows
+        self.regressions.update(arm[shown], of(observation, rows)[shown], earned[shown])
+
+    def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
+        """Choose for a batch of users.
+
+        Returns:
+            Decision(action [B] or [B, K] int64, propensity [B] float64): 1 where the choice is deterministic;
+            exploring Thompson sampling estimates it, see `LinearThompson`.
+
+        Raises:
+            RuntimeError: the agent has neither learned nor been loaded.
+            ValueError: the observation belongs to another scenario.
+        """
+        self._check(observation)
+        return Decision(*self._choose(observation, generator, explore=self.config.acting == "explore"))
+
+    def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
+        """([B, n] float64, expected reward of every choice, -inf where it is not on offer; the choices)."""
+        self._check(observation)
+        choices, items = self._offered(observation)
+        mean = self._mean(observation, items)
+        return (mean if choices is None else choices.score(mean)), choices
+
+    def _check(self, observation: Observation) -> None:
+        if not hasattr(self, "regressions"):
+            raise RuntimeError(f"{type(self).__name__}.act: let the agent learn or load it first")
+        self.spec.check(observation)
+
+    def _offered(self, observation: Observation) -> tuple[Choices | None, IntArray]:
+        """The choices, and the items to score: [1, N] all, or [b, M] candidates."""
+        choices = choices_in(observation, self.spec.num_items, self.dates, self.spec.slate_size)
+        if choices is not None and choices.numbered:
+            return choices, choices.items[choices.row]
+        return choices, np.arange(self.spec.num_items)[None]
+
+    def _choose(
+        self, observation: Observation, generator: np.random.Generator, explore: bool
+    ) -> tuple[IntArray, FloatArray]:
+        """Actions and propensities, in parts of so few users that their scores can be held."""
+        actions, propensities = [], []
+        for seen in self._parts(observation):
+            choices, items = self._offered(seen)
+            scores = self._explored(seen, items, generator) if explore else self._mean(seen, items)
+            slate = top_k(scores if choices is None else choices.score(scores), self.spec.slate_size)
+            actions.append(as_action(slate) if choices is None else choices.action(slate))
+            propensities.append(self._propensity(seen, slate, choices, items, generator, explore))
+        return np.concatenate(actions), np.concatenate(propensities)
+
+    def _propensity(
+        self,
+        observation: Observation,
+        slate: IntArray,
+        choices: Choices | None,
+        items: IntArray,
+        generator: np.random.Generator,
+        explore: bool,
+    ) -> FloatArray:
+        return np.ones(len(slate))
+
+    def _parts(self, observation: Observation) -> Iterator[Observation]:
+        count = len(observation["history_items"])
+        size = max(1, CELLS // self.spec.num_items)
+        for start in range(0, count, size):
+            yield {key: np.asarray(column)[start : start + size] for key, column in observation.items()}
+
+    def check_catalog(self, public_catalog: PublicCatalog) -> None:
+        """Raise ValueError when `public_catalog` is not the one that the agent learned with."""
+        check_catalog(public_catalog, self.fingerprint)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the agent to a folder, atomically; it could go on learning from what is there."""
+        if not hasattr(self, "regressions"):
+            raise RuntimeError(f"{type(self).__name__}.save: let the agent learn or load it first")
+        card = {
+            "config": asdict(self.config),
+            "spec": asdict(self.spec),
+            "num_topics": self.features.num_topics,
+            "catalog": self.fingerprint,
+        }
+        arrays = {
+            "precision": torch.from_numpy(self.regressions.precision),
+            "moment": torch.from_numpy(self.regressions.moment),
+            "topic": torch.from_numpy(self.features.topic),
+            "item": torch.from_numpy(self.features.item),
+            **saved_dates(self.dates),
+        }
+        save_agent(folder, type(self).__name__, card, arrays)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read an agent that `save` wrote; it acts bit for bit as the saved one."""
+        card, arrays = load_agent(folder, cls.__name__)
+        agent = cls(LinearBanditConfig(**card["config"]))
+        agent.spec, agent.fingerprint = ObservationSpec(**card["spec"]), card["catalog"]
+        topic, item = arrays["topic"].numpy(), arrays["item"].numpy()
+        agent.features = ContextFeatures(topic, item, card["num_topics"], agent.spec.num_segments)
+        agent.regressions = Ridge.from_sums(arrays["precision"].numpy(), arrays["moment"].numpy())
+        agent.dates = Dates.from_arrays(arrays)
+        return agent

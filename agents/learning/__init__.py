@@ -1,0 +1,1 @@
+"""What the learners from logs share."""

@@ -1,0 +1,1 @@
+"""Stochastic recommenders on visible clicks and popularity: they make the logs."""

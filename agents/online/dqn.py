@@ -1,0 +1,276 @@
+"""Deep Q-network of Stable-Baselines3 on recsim_env: learns online, acts on batches, saved without pickle.
+
+Source: Mnih et al. (2015), "Human-level control through deep reinforcement learning"; Raffin et al. (2021)
+for the implementation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+from stable_baselines3 import DQN as SB3DQN
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.dqn.policies import MultiInputPolicy
+
+from agents.choices import Choices, choices_in
+from agents.encoders import ItemTable
+from agents.learning.training import REPORT_EVERY, Progress
+from agents.online.sb3 import HistoryExtractor, SB3VecEnv
+from agents.sampling import FloatArray, as_action, top_k
+from agents.seeding import scoped_global_rng, single_thread
+from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
+from agents.storage import load_agent, save_agent
+from recsim_env import Decision
+
+if TYPE_CHECKING:
+    from recsim_env.catalog import PublicCatalog
+
+
+@dataclass(frozen=True)
+class DQNConfig:
+    """Settings of the learner; names and meanings as in `stable_baselines3.DQN`.
+
+    Attributes:
+        dim: size of the features extractor's embeddings and state.
+        hidden: sizes of hidden layers between features and Q-values.
+        learning_rate, batch_size, gamma, buffer_size, learning_starts: see Stable-Baselines3.
+        decisions_per_update: decisions of the users for every gradient update.
+        target_update_interval: decisions between copies into the target network.
+        exploration_fraction, exploration_final_eps: epsilon falls from 1 over this share of training to
+            this value.
+        episodic: whether nothing counts after the horizon, though the user had not left. For tasks whose
+            horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in reinforcement
+            learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
+    """
+
+    dim: int = 64
+    hidden: tuple[int, ...] = ()
+    learning_rate: float = 1e-3
+    batch_size: int = 256
+    gamma: float = 0.5
+    buffer_size: int = 200_000
+    learning_starts: int = 5_000
+    decisions_per_update: int = 64
+    target_update_interval: int = 10_000
+    exploration_fraction: float = 0.5
+    exploration_final_eps: float = 0.05
+    episodic: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        for name in (
+            "dim",
+            "learning_rate",
+            "batch_size",
+            "buffer_size",
+            "decisions_per_update",
+            "target_update_interval",
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+        for name in ("gamma", "exploration_fraction", "exploration_final_eps"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name}: expected in [0, 1], got {value}")
+
+
+class DQN:
+    """Online DQN with a greedy policy; single-item scenarios only.
+
+    `learn` steps a native batch of users with epsilon-greedy exploration and trains on what it sees. In dated
+    worlds it explores, and takes the maximum of its targets, over all items, on offer or not; only `act`
+    knows what is on offer.
+    """
+
+    name: ClassVar[str] = "dqn"
+    needs_state: ClassVar[bool] = False
+    config_class: ClassVar[type[DQNConfig]] = DQNConfig
+
+    spec: ObservationSpec
+    fingerprint: str
+    policy: MultiInputPolicy
+
+    def __init__(self, config: DQNConfig | None = None) -> None:
+        self.config = config or DQNConfig()
+        self.num_topics = 0
+
+    def learn(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        num_decisions: int,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Train from scratch on a live environment.
+
+        Args:
+            env: native vector environment in AutoresetMode.DISABLED; keeps its own stream seed and users.
+            num_decisions: environment steps times batch size.
+            seed: of initial values, exploration and replay; the environment is not reseeded.
+            progress: called as progress(step, total, metrics).
+
+        Returns:
+            The agent itself.
+
+        Raises:
+            ValueError: the environment recommends slates, resets by itself, or is a two-stage world.
+        """
+        check_single_item(env.single_action_space)
+        catalog: PublicCatalog = env.unwrapped.world.public_catalog  # type: ignore[attr-defined]
+        spec = ObservationSpec.from_space(env.single_observation_space)
+        if spec.num_candidates:
+            raise ValueError(
+                f"env: a two-stage world of {spec.num_candidates} candidates; DQN has one Q-value per item "
+                "and learns only where every item can be chosen (candidates.num_candidates=0)"
+            )
+        self.spec = spec
+        self.num_topics = int(catalog.num_topics)
+        self.fingerprint = catalog_fingerprint(catalog)
+        config = self.config
+        with scoped_global_rng(seed), single_thread():
+            adapter = SB3VecEnv(env)
+            adapter.action_space.seed(seed)
+            model = SB3DQN(
+                "MultiInputPolicy",
+                adapter,
+                learning_rate=config.learning_rate,
+                buffer_size=max(config.buffer_size, env.num_envs),
+                learning_starts=config.learning_starts,
+                batch_size=config.batch_size,
+                gamma=config.gamma,
+                train_freq=max(1, config.decisions_per_update // env.num_envs),
+                gradient_steps=max(1, env.num_envs // config.decisions_per_update),
+                target_update_interval=max(config.target_update_interval, env.num_envs),
+                exploration_fraction=config.exploration_fraction,
+                exploration_final_eps=config.exploration_final_eps,
+                replay_buffer_kwargs={"handle_timeout_termination": not config.episodic},
+                policy_kwargs=self._policy_kwargs(catalog),
+                device="cpu",
+            )
+            report = _Report(num_decisions, progress)
+            model.learn(num_decisions, callback=report, log_interval=None)  # type: ignore[arg-type]
+        assert isinstance(model.policy, MultiInputPolicy)
+        self.policy = model.policy
+        self.policy.set_training_mode(False)
+        return self
+
+    def _policy_kwargs(self, catalog: PublicCatalog | None) -> dict[str, Any]:
+        return {
+            "net_arch": list(self.config.hidden),
+            "features_extractor_class": HistoryExtractor,
+            "features_extractor_kwargs": {
+                "features_dim": self.config.dim,
+                "public_catalog": catalog,
+                "num_topics": self.num_topics,
+            },
+        }
+
+    @torch.inference_mode()
+    def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
+        """Q-values of what each user can be shown.
+
+        Returns:
+            ([B, n] float64, -inf for what is not on offer; the choices, None where every item is one).
+
+        Raises:
+            RuntimeError: the agent has neither learned nor been loaded.
+            ValueError: the observation belongs to another scenario.
+        """
+        if not hasattr(self, "policy"):
+            raise RuntimeError("DQN.act: let the agent learn or load it first")
+        self.spec.check(observation)
+        table: ItemTable = self.policy.q_net.features_extractor.encoder.items  # type: ignore[assignment, union-attr]
+        choices = choices_in(observation, self.spec.num_items, table.dates, 1)
+        absent = np.zeros((len(observation["session_step"]), 1), np.int64)  # hours, which no feature reads
+        known = {key: np.asarray(observation.get(key, absent)) for key in self.spec.observation_space()}
+        tensors, _ = self.policy.obs_to_tensor(known)
+        value = self.policy.q_net(tensors).double().numpy()
+        if choices is None:
+            return value, None
+        if choices.numbered:
+            value = np.take_along_axis(value, choices.items, axis=1)
+        return choices.score(value), choices
+
+    def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
+        """The item, or candidate, on offer with the highest Q-value for each user; deterministic.
+
+        Raises: as `score`.
+        """
+        value, choices = self.score(observation)
+        slate = top_k(value, 1)
+        return Decision(as_action(slate) if choices is None else choices.action(slate), np.ones(len(slate)))
+
+    def check_catalog(self, public_catalog: PublicCatalog) -> None:
+        """Raise ValueError when `public_catalog` is not the one that the agent learned with."""
+        check_catalog(public_catalog, self.fingerprint)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the agent to a folder, atomically; the replay buffer and the optimizer are not kept."""
+        if not hasattr(self, "policy"):
+            raise RuntimeError("DQN.save: let the agent learn or load it first")
+        card = {
+            "config": asdict(self.config),
+            "spec": asdict(self.spec),
+            "num_topics": self.num_topics,
+            "catalog": self.fingerprint,
+        }
+        save_agent(folder, "DQN", card, self.policy.q_net.state_dict())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read an agent that `save` wrote; it acts bit for bit as the saved one."""
+        card, arrays = load_agent(folder, "DQN")
+        agent = cls(DQNConfig(**card["config"]))
+        agent.spec = ObservationSpec(**card["spec"])
+        agent.num_topics = card["num_topics"]
+        agent.fingerprint = card["catalog"]
+        with scoped_global_rng(0):
+            agent.policy = MultiInputPolicy(
+                agent.spec.observation_space(),
+                spaces.Discrete(agent.spec.num_items),
+                lambda _: agent.config.learning_rate,
+                **agent._policy_kwargs(None),
+            )
+        agent.policy.q_net.load_state_dict(arrays)
+        agent.policy.set_training_mode(False)
+        return agent
+
+
+def check_single_item(action_space: spaces.Space[Any]) -> None:
+    """Raise ValueError unless actions are single items: DQN has one Q-value per action."""
+    if not isinstance(action_space, spaces.Discrete):
+        raise ValueError(f"env: DQN needs a Discrete action space (one item per step), got {action_space}")
+
+
+class _Report(BaseCallback):
+    """Forwards Stable-Baselines3's progress to the caller's function."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        super().__init__()
+        self.total, self.progress = total, progress
+
+    def _on_step(self) -> bool:
+        done = self.num_timesteps >= self.total
+        if self.progress is not None and (self.n_calls % REPORT_EVERY == 0 or done):
+            self.progress(min(self.num_timesteps, self.total), self.total, self._metrics())
+        return True
+
+    def _metrics(self) -> Mapping[str, float]:
+        metrics = {"exploration": float(self.model.exploration_rate)}  # type: ignore[attr-defined]
+        episodes = self.model.ep_info_buffer
+        if episodes:
+            metrics["return"] = float(np.mean([episode["r"] for episode in episodes]))
+        loss = self.model.logger.name_to_value.get("train/loss")
+        if loss is not None:
+            metrics["loss"] = float(loss)
+        return metrics

@@ -1,0 +1,1 @@
+"""Policies that read the simulator's hidden state, beyond the myopic one."""

@@ -1,0 +1,1 @@
+"""Controls that imitate logs, and neighbours."""

@@ -1,0 +1,114 @@
+"""What the learners of action values from logs share: targets, and the controls of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from agents.learning.batches import LogTensors, gather
+from agents.learning.heads import HeadConfig, HeadLearner, HeadsNetwork, Minibatch
+from agents.losses import double_q_value, td_loss
+from agents.seeding import torch_generator
+
+SHUFFLING_SEED = 0
+"""Of the order of shuffled rewards: part of the control, not of the training's luck."""
+
+
+@dataclass(frozen=True)
+class ValueConfig(HeadConfig):
+    """What every value learner can be set to, controls included.
+
+    Attributes:
+        gamma: discount, in [0, 1); 0 is the control without foresight. 1 where sessions are episodes.
+        acting_head: "ce" recommends by the next-item head, "q" by the Q head.
+        bootstrap: what follows is worth "max", the value of the best item, or "logged", that of what the log
+            shows next: the control EVAL, which judges the logging policy and improves nothing. There, a
+            session that was cut off is over, since nothing that follows is logged.
+        episodic: whether nothing counts after a session's last row, though the user had not left. For tasks
+            whose horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in
+            reinforcement learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
+        shuffled_reward: rewards are exchanged among all rows of the log: the control in which values have
+            nothing to learn.
+    """
+
+    gamma: float = 0.5
+    acting_head: Literal["ce", "q"] = "ce"
+    bootstrap: Literal["max", "logged"] = "max"
+    episodic: bool = False
+    shuffled_reward: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0.0 <= self.gamma < 1.0 or (self.gamma == 1.0 and self.episodic)):
+            raise ValueError(f"gamma: expected in [0, 1), or 1 if episodic, got {self.gamma}")
+        if self.acting_head not in ("ce", "q"):
+            raise ValueError(f"acting_head: expected 'ce' or 'q', got {self.acting_head!r}")
+        if self.bootstrap not in ("max", "logged"):
+            raise ValueError(f"bootstrap: expected 'max' or 'logged', got {self.bootstrap!r}")
+
+
+class ValueLearner(HeadLearner):
+    """Two copies of the network, of which one chooses the next item and the other judges it.
+
+    Here, as in SQN, a fair coin says at each update which copy is trained. The published logs hold clicks
+    only. Ours keep the skips: they carry reward 0 into the TD loss and stay out of the next-item loss. Slates
+    are credited by slot: a clicked slot gets its share of the row's reward, the other slots 0, and every
+    slot bootstraps from the same next state (Ours: independent slots).
+    """
+
+    config_class = ValueConfig
+    num_copies = 2
+    learns_values = True
+
+    def acting_head(self) -> str:
+        config: ValueConfig = self.config
+        return config.acting_head
+
+    def begin(self, data: LogTensors) -> list[torch.optim.Optimizer]:
+        """One optimizer of each copy, and the order of rewards if they are to be shuffled."""
+        if self.config.shuffled_reward:
+            self._shuffled = torch.randperm(len(data), generator=torch_generator(SHUFFLING_SEED))
+        return super().begin(data)
+
+    def turn(
+        self, data: LogTensors, done: float, generator: torch.Generator
+    ) -> tuple[HeadsNetwork, HeadsNetwork, torch.optim.Optimizer]:
+        side = int(torch.randint(2, (), generator=generator))
+        copies = self._copies()
+        return copies[side], copies[1 - side], self._optimizers[side]
+
+    def td(self, main: HeadsNetwork, other: HeadsNetwork, batch: Minibatch) -> Tensor:
+        """TD loss, mean over all impressions."""
+        return td_loss(batch.q_t, self._target(main, other, batch.data, batch.rows)).mean()
+
+    @torch.no_grad()
+    def _target(self, main: HeadsNetwork, other: HeadsNetwork, data: LogTensors, rows: Tensor) -> Tensor:
+        """[b, K] TD targets: the slot's reward and the discounted value of the next state."""
+        config: ValueConfig = self.config
+        slot_reward = data.slot_reward[self._shuffled[rows] if config.shuffled_reward else rows]
+        if config.gamma == 0:
+            return slot_reward
+        discount = config.gamma * data.continues[rows]
+        if config.episodic or config.bootstrap == "logged":
+            discount = discount * ~data.last[rows]
+        shown_next = data.item[(rows + 1).clamp(max=len(data) - 1)]
+        value = self._state_value(main, other, gather(data.next_observation, rows), shown_next)
+        return slot_reward + (discount * value).unsqueeze(1)
+
+    def _state_value(
+        self, main: HeadsNetwork, other: HeadsNetwork, observation: Mapping[str, Tensor], logged: Tensor
+    ) -> Tensor:
+        """[b] value of the best item, which `main` chooses and `other` judges; or of logged ones, [b, K].
+
+        In dated worlds the best item is one on offer, if the log says the hour.
+        """
+        if self.config.bootstrap == "logged":
+            return other.scores(observation, "q", logged).mean(dim=1)
+        chosen_by, table = main.scores(observation, "q"), main.encoder.items
+        if table.has_dates and "hour" in observation:
+            chosen_by = chosen_by.masked_fill(~table.on_offer(observation["hour"]), -torch.inf)
+        return double_q_value(chosen_by, other.scores(observation, "q"))
