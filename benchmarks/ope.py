@@ -197,8 +197,10 @@ def estimate(
     if logging is not None and _is_wanted("mips", names):
         on_logging = ope.policy_on_log(log, logging, num_items, group=groups.of_item)
         shown = groups.of_item[log.action[:, 0]]
-        of_group = [_of_shown(asked.group_prob, shown) for asked in (on_logging, target)]
-        decision_estimates.append(ope.mips(decisions, *of_group))
+        assert on_logging.group_prob is not None
+        of_group = [_of_shown(prob, shown) for prob in (on_logging.group_prob, target.group_prob)]
+        unreached = np.where(on_logging.group_prob == 0, target.group_prob, 0.0).sum(axis=1)
+        decision_estimates.append(ope.mips(decisions, *of_group, unsupported=np.minimum(unreached, 1.0)))
     found = _wanted(SESSION, session_estimates, names) + _wanted(DECISION, decision_estimates, names)
     return found, target, notes
 
@@ -219,9 +221,8 @@ def _is_wanted(name: str, names: Sequence[str] | None) -> bool:
     return names is None or name in names
 
 
-def _of_shown(group_prob: np.ndarray | None, shown: np.ndarray) -> np.ndarray:
+def _of_shown(group_prob: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """[n]: the probability of the group that each row shows."""
-    assert group_prob is not None
     return np.take_along_axis(group_prob, shown[:, None], axis=1)[:, 0]
 
 

@@ -71,6 +71,7 @@ def mips(
     logging_embedding_propensity: ArrayLike,
     target_embedding_propensity: ArrayLike,
     *,
+    unsupported: NDArray[np.float64] | None = None,
     interval: Interval = NORMAL,
 ) -> Estimate:
     """Marginalised IPS: mean(w(x, e) r), w(x, e) = p(e | x, target policy) / p(e | x, logging policy).
@@ -84,6 +85,8 @@ def mips(
         logging_embedding_propensity: [n] in (0, 1], the probability of the logged embedding under the
             logging policy, from `embedding_propensity`.
         target_embedding_propensity: [n] in [0, 1], the same under the target policy.
+        unsupported: [n] in [0, 1], the target policy's probability of embeddings that the logging policy
+            never reaches; None if it is not known.
         interval: how to make it.
 
     Source: Saito and Joachims (2022), sec. 3.
@@ -94,6 +97,7 @@ def mips(
         probabilities("logging_embedding_propensity", logging_embedding_propensity, n, positive=True),
         probabilities("target_embedding_propensity", target_embedding_propensity, n),
         decisions.unit,
+        unsupported,
     )
     return replace(ips(marginal, interval=interval), estimator="mips")
 

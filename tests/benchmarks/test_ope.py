@@ -61,7 +61,7 @@ def test_a_policy_is_evaluated_in_many_ways(logs, tmp_path):
     assert questions == {"return of a session": 8, "reward of a decision": 10}
     served = saved["served"]
     for row in saved["rows"]:
-        assert row["unsupported"] == (None if row["estimator"] == "mips" else 0)  # of items, not of topics
+        assert row["unsupported"] == 0
         if row["estimator"] in ("per_decision_is", "sequential_dr"):
             error = np.hypot(row["standard_error"], served["standard_error"])
             assert abs(row["value"] - row["truth"]) < 4 * error
@@ -76,6 +76,16 @@ def test_a_log_without_chance_is_reported_by_every_estimator(logs, tmp_path):
     for row in json.loads((tmp_path / "summary.json").read_text())["rows"]:
         assert row["unsupported"] == pytest.approx(5 / 6)
         assert row["warnings"]
+
+
+def test_missing_support_of_topics_is_reported_by_mips(logs, tmp_path):
+    """The ranking shows one topic; a uniform policy has the topics of all other items too."""
+    arguments = ("--logging", "popular", "--estimators", "mips", "--out", tmp_path)
+    result = invoke(logs / "certain", "--policy", logs / "agent", *arguments)
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads((tmp_path / "summary.json").read_text())["rows"]
+    assert 0 < row["unsupported"] < 1
+    assert any("no support" in warning for warning in row["warnings"])
 
 
 def test_slates(logs, tmp_path):

@@ -194,7 +194,10 @@ def test_agents_that_cannot_act_here_are_refused(tmp_path):
         "watch", "StorefrontSlate-v0", "--agent", tmp_path / "random", "--out", tmp_path / "p.html"
     )
     assert result.exit_code == 2
-    assert "cannot act in StorefrontSlate-v0: observation" in result.output
+    assert (
+        "cannot act in StorefrontSlate-v0: observation['history_items'][0, 0]: expected in [0"
+        in result.output
+    )
     assert not (tmp_path / "p.html").exists()
 
 

@@ -1,7 +1,7 @@
 """What MABWiser's LinUCB and LinTS make of fixed data, for `test_linear_bandit_values.py`.
 
-    python -m venv /tmp/mabwiser && /tmp/mabwiser/bin/pip install mabwiser==2.7.4
-    /tmp/mabwiser/bin/python tests/golden/make_linear_bandit_values.py
+    python -m venv mabwiser-venv && mabwiser-venv/bin/pip install mabwiser==2.7.4
+    mabwiser-venv/bin/python tests/golden/make_linear_bandit_values.py
 
 MABWiser (Strong, Kleynhans and Kadioglu 2019) fits one ridge regression per arm, as Li et al. (2010) do. The
 data are written into the file, so the test needs no generator.
