@@ -21,8 +21,7 @@ from agents.choices import Choices, best_action, choices_in
 from agents.encoders import ItemScorer, ItemTable, SequenceEncoder, to_tensors
 from agents.learning.training import REPORT_EVERY, Progress
 from agents.losses import double_q_target, td_loss
-from agents.online.dqn import check_single_item
-from agents.online.live import Step, catalog_of, serve, spec_of
+from agents.online.live import Step, catalog_of, serve, single_item_spec
 from agents.online.replay import Replay
 from agents.sampling import FloatArray, IntArray
 from agents.seeding import build, single_thread, torch_generator
@@ -149,14 +148,8 @@ class BootstrappedDQN:
         Raises:
             ValueError: the environment recommends slates, resets by itself, or is a two-stage world.
         """
-        check_single_item(env.single_action_space)
         config, catalog = self.config, catalog_of(env)
-        self.spec = spec_of(env)
-        if self.spec.num_candidates:
-            raise ValueError(
-                f"env: a two-stage world of {self.spec.num_candidates} candidates; bootstrapped DQN learns "
-                "only where every item can be chosen (candidates.num_candidates=0)"
-            )
+        self.spec = single_item_spec(env, "bootstrapped DQN")
         self.num_topics, self.fingerprint = int(catalog.num_topics), catalog_fingerprint(catalog)
         generator, draws = torch_generator(seed), np.random.default_rng(seed)
         with single_thread():

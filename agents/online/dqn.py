@@ -23,6 +23,7 @@ from stable_baselines3.dqn.policies import MultiInputPolicy
 from agents.choices import Choices, choices_in
 from agents.encoders import ItemTable
 from agents.learning.training import REPORT_EVERY, Progress
+from agents.online.live import catalog_of, single_item_spec
 from agents.online.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sampling import FloatArray, as_action, top_k
 from agents.seeding import scoped_global_rng, single_thread
@@ -125,15 +126,7 @@ class DQN:
         Raises:
             ValueError: the environment recommends slates, resets by itself, or is a two-stage world.
         """
-        check_single_item(env.single_action_space)
-        catalog: PublicCatalog = env.unwrapped.world.public_catalog  # type: ignore[attr-defined]
-        spec = ObservationSpec.from_space(env.single_observation_space)
-        if spec.num_candidates:
-            raise ValueError(
-                f"env: a two-stage world of {spec.num_candidates} candidates; DQN has one Q-value per item "
-                "and learns only where every item can be chosen (candidates.num_candidates=0)"
-            )
-        self.spec = spec
+        catalog, self.spec = catalog_of(env), single_item_spec(env, "DQN")
         self.num_topics = int(catalog.num_topics)
         self.fingerprint = catalog_fingerprint(catalog)
         config = self.config
@@ -244,12 +237,6 @@ class DQN:
         agent.policy.q_net.load_state_dict(arrays)
         agent.policy.set_training_mode(False)
         return agent
-
-
-def check_single_item(action_space: spaces.Space[Any]) -> None:
-    """Raise ValueError unless actions are single items: DQN has one Q-value per action."""
-    if not isinstance(action_space, spaces.Discrete):
-        raise ValueError(f"env: DQN needs a Discrete action space (one item per step), got {action_space}")
 
 
 class _Report(BaseCallback):

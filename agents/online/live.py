@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
@@ -86,3 +87,22 @@ def serve(
 def spec_of(env: VectorEnv[Any, Any, Any]) -> ObservationSpec:
     """Sizes of the environment's scenario."""
     return ObservationSpec.from_space(env.single_observation_space)
+
+
+def single_item_spec(env: VectorEnv[Any, Any, Any], agent: str) -> ObservationSpec:
+    """Sizes of a scenario in which every item is an action, for agents with one Q-value per item.
+
+    Raises:
+        ValueError: the environment recommends slates, or is a two-stage world; the message names the agent.
+    """
+    if not isinstance(env.single_action_space, spaces.Discrete):
+        raise ValueError(
+            f"env: {agent} needs a Discrete action space (one item per step), got {env.single_action_space}"
+        )
+    spec = spec_of(env)
+    if spec.num_candidates:
+        raise ValueError(
+            f"env: a two-stage world of {spec.num_candidates} candidates; {agent} has one Q-value per item "
+            "and learns only where every item can be chosen (candidates.num_candidates=0)"
+        )
+    return spec
