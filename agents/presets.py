@@ -17,6 +17,7 @@ from agents.learning.training import Progress
 from agents.online.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
 from agents.online.dqn import DQN, DQNConfig
 from agents.value.double_dqn import DoubleDQN, DoubleDQNConfig
+from agents.value.slateq import SlateQ, SlateQConfig
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
 
@@ -61,6 +62,20 @@ KNOWN_OPTIMUM: dict[str, Preset] = {
         ),
         80_000,
         128,
+    ),
+    "slateq-tiny": Preset(
+        SlateQ,
+        "Tiny-v0",
+        SlateQConfig(
+            dim=16,
+            gamma=1.0,
+            episodic=True,
+            epochs=8,
+            batch_size=512,
+            learning_rate=0.01,
+            target_interval=20,
+        ),
+        60_000,
     ),
     "double-dqn-tiny": Preset(
         DoubleDQN,
