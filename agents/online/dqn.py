@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from stable_baselines3.dqn.policies import MultiInputPolicy
 from agents.choices import Choices, choices_in
 from agents.encoders import ItemTable
 from agents.learning.training import REPORT_EVERY, Progress
+from agents.online.dueling import DuelingPolicy
 from agents.online.live import catalog_of, single_item_spec
 from agents.online.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sampling import FloatArray, as_action, top_k
@@ -47,6 +48,9 @@ class DQNConfig:
         target_update_interval: decisions between copies into the target network.
         exploration_fraction, exploration_final_eps: epsilon falls from 1 over this share of training to
             this value.
+        learning_rate_schedule: "constant", or "linear", falling to 0 at the end of training.
+        dueling: whether the Q-network adds a level of the state to the values of items (`DuelingHead`). Helps
+            where values are large and items differ little.
         episodic: whether nothing counts after the horizon, though the user had not left. For tasks whose
             horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in reinforcement
             learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
@@ -63,6 +67,8 @@ class DQNConfig:
     target_update_interval: int = 10_000
     exploration_fraction: float = 0.5
     exploration_final_eps: float = 0.05
+    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    dueling: bool = False
     episodic: bool = False
 
     def __post_init__(self) -> None:
@@ -78,6 +84,11 @@ class DQNConfig:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+        if self.learning_rate_schedule not in ("constant", "linear"):
+            raise ValueError(
+                "learning_rate_schedule: expected 'constant' or 'linear', got "
+                f"{self.learning_rate_schedule!r}"
+            )
         for name in ("gamma", "exploration_fraction", "exploration_final_eps"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
@@ -134,9 +145,9 @@ class DQN:
             adapter = SB3VecEnv(env)
             adapter.action_space.seed(seed)
             model = SB3DQN(
-                "MultiInputPolicy",
+                self._policy_class(),
                 adapter,
-                learning_rate=config.learning_rate,
+                learning_rate=self._learning_rate,
                 buffer_size=max(config.buffer_size, env.num_envs),
                 learning_starts=config.learning_starts,
                 batch_size=config.batch_size,
@@ -156,6 +167,14 @@ class DQN:
         self.policy = model.policy
         self.policy.set_training_mode(False)
         return self
+
+    def _learning_rate(self, progress_remaining: float) -> float:
+        """Of Adam, when this share of the training lies ahead."""
+        linear = self.config.learning_rate_schedule == "linear"
+        return self.config.learning_rate * (progress_remaining if linear else 1.0)
+
+    def _policy_class(self) -> type[MultiInputPolicy]:
+        return DuelingPolicy if self.config.dueling else MultiInputPolicy
 
     def _policy_kwargs(self, catalog: PublicCatalog | None) -> dict[str, Any]:
         return {
@@ -228,7 +247,7 @@ class DQN:
         agent.num_topics = card["num_topics"]
         agent.fingerprint = card["catalog"]
         with scoped_global_rng(0):
-            agent.policy = MultiInputPolicy(
+            agent.policy = agent._policy_class()(
                 agent.spec.observation_space(),
                 spaces.Discrete(agent.spec.num_items),
                 lambda _: agent.config.learning_rate,

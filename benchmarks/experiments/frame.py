@@ -46,7 +46,8 @@ class Score(NamedTuple):
     """What an experiment found, JSON-serialisable.
 
     Attributes:
-        rows: {"experiment", "scenario", "agent", "metric", "value", "lower", "upper", "seeds"}, see `row`.
+        rows: {"experiment", "scenario", "agent", "metric", "value", "lower", "upper", "seeds"}, see `row`; or
+            what the experiment says, from "experiment" on.
         findings: what was found, and what was looked for and not found.
         curves: whatever its figures are drawn from.
     """
