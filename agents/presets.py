@@ -54,7 +54,7 @@ SATISFACTION: dict[str, Any] = {
     "episodic": True,
     "bootstrap": "logged",
 }
-"""Of every learner on LongTermSatisfaction. There one step of improvement over uniform recommendations earns
+"""Of learners from logs on LongTermSatisfaction. There one step of improvement over uniform recommendations earns
 99.99% of the optimum, by exact values; the maximum over 50 noisy values, 60 times over, spoils what it is
 taken of."""
 
@@ -125,6 +125,24 @@ KNOWN_OPTIMUM: dict[str, Preset] = {
             acting_head="q",
         ),
         60_000,
+    ),
+    "dqn-satisfaction": Preset(
+        DQN,
+        "LongTermSatisfaction-v0",
+        DQNConfig(
+            dim=16,
+            learning_rate=0.002,
+            batch_size=512,
+            gamma=1.0,
+            buffer_size=1_000_000,
+            target_update_interval=5_000,
+            exploration_final_eps=0.2,
+            learning_rate_schedule="linear",
+            dueling=True,
+            episodic=True,
+        ),
+        1_000_000,
+        128,
     ),
     "slateq-satisfaction": Preset(
         SlateQ, "LongTermSatisfaction-v0", SlateQConfig(**SATISFACTION, target_interval=40), 300_000

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.aggregates import holm, paired_p_value
 from benchmarks.experiment import untrained_policies
-from benchmarks.experiments.control_arms import CASES, GAMMA_0, NEXT_ITEM, trained_arms
+from benchmarks.experiments.controls_arms import CASES, GAMMA_0, NEXT_ITEM, trained_arms
 from benchmarks.experiments.frame import Definition, Finding, Score, Size, over_seeds, resampling, written
 from benchmarks.experiments.serve import user_returns
 from benchmarks.statistics import Interval, paired_difference
@@ -44,7 +44,7 @@ SECONDS: dict[str, float] = {
 
 
 def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
-    """One for each scenario, training and seed, and one for the references; seed by seed."""
+    """One for each scenario, training and seed, and one for the references."""
     return [
         Task(
             task_name(scenario, training, seed),
@@ -57,8 +57,8 @@ def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
                 "num_users": size["num_users"],
             },
         )
-        for seed in seeds
         for scenario in size["scenarios"]
+        for seed in seeds
         for training in (*CASES[scenario].trainings, REFERENCE)
     ]
 

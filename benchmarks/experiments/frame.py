@@ -126,14 +126,15 @@ def run_experiment(
 
 
 def experiment_settings(definition: Definition, preset: str) -> dict[str, Any]:
-    """All that results depend on, except which seeds are run."""
+    """All that results depend on, except which seeds are run; helpers share the name of their experiment."""
     own = Path(inspect.getfile(definition.tasks))
+    helpers = sorted(own.parent.glob(f"{own.stem}_*.py"))
     return {
         "command": "compare",
         "experiment": definition.name,
         "preset": preset,
         **{key: value for key, value in definition.sizes[preset].items() if key != "num_seeds"},
-        "experiment_code": hash_files([own, Path(serve.__file__)]),
+        "experiment_code": hash_files([own, *helpers, Path(serve.__file__)]),
         **code_settings(),
     }
 

@@ -87,9 +87,6 @@ PASSES = {"epochs": 0.15}
 
 CASES: dict[str, Case] = {
     "Tiny-v0": _with_foresight(("dqn", "dqn-tiny"), ("slateq", "slateq-tiny"), ("sqn" + Q_HEAD, "sqn-tiny")),
-    "LongTermSatisfaction-v0": _with_foresight(
-        ("dqn", "dqn-satisfaction"), ("slateq", "slateq-satisfaction"), ("sqn" + Q_HEAD, "sqn-satisfaction")
-    ),
     "Memoryless-v0": Case(
         MEMORYLESS,
         (
@@ -116,6 +113,9 @@ CASES: dict[str, Case] = {
             for control in ("logging", NEXT_ITEM)
         ),
         decisions=4_900_000,
+    ),
+    "LongTermSatisfaction-v0": _with_foresight(
+        ("dqn", "dqn-satisfaction"), ("slateq", "slateq-satisfaction"), ("sqn" + Q_HEAD, "sqn-satisfaction")
     ),
 }
 """Scenario -> its case. Sessions of Storefront have 24 decisions in the mean: its log has 200,000 users."""
