@@ -54,9 +54,9 @@ SATISFACTION: dict[str, Any] = {
     "episodic": True,
     "bootstrap": "logged",
 }
-"""Of learners from logs on LongTermSatisfaction. There one step of improvement over uniform recommendations earns
-99.99% of the optimum, by exact values; the maximum over 50 noisy values, 60 times over, spoils what it is
-taken of."""
+"""Of learners from logs on LongTermSatisfaction. There one step of improvement over uniform recommendations
+earns 99.99% of the optimum, by exact values; the maximum over 50 noisy values, 60 times over, spoils what it
+is taken of."""
 
 KNOWN_OPTIMUM: dict[str, Preset] = {
     "dqn-tiny": Preset(
