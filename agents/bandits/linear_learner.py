@@ -14,6 +14,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from agents.bandits.context import ContextFeatures
+from agents.bandits.hybrid import HybridRidge
 from agents.bandits.linear_scores import disjoint_mean, disjoint_variance, shared_mean, shared_variance
 from agents.bandits.ridge import Ridge
 from agents.choices import Choices, Dates, choices_in, saved_dates
@@ -39,8 +40,8 @@ class LinearBanditConfig:
     """Settings of a linear bandit.
 
     Attributes:
-        model: "shared", one regression for all items, or "disjoint", one for every item; their features
-            differ, see `agents.bandits.context`.
+        model: "shared", one regression for all items, "disjoint", one for every item, or "hybrid", both
+            added up (LinUCB alone); their features differ, see `agents.bandits.context`.
         exploration: alpha of LinUCB, v of Thompson sampling; in units of the reward, at least 0.
         ridge: strength of the prior, above 0.
         acting: what `act` does; learning always explores. "greedy" shows what is best on average, "explore"
@@ -48,15 +49,15 @@ class LinearBanditConfig:
         propensity_draws: draws by which exploring Thompson sampling estimates its propensity.
     """
 
-    model: Literal["disjoint", "shared"] = "shared"
+    model: Literal["disjoint", "shared", "hybrid"] = "shared"
     exploration: float = 0.3
     ridge: float = 1.0
     acting: Literal["greedy", "explore"] = "greedy"
     propensity_draws: int = 64
 
     def __post_init__(self) -> None:
-        if self.model not in ("disjoint", "shared"):
-            raise ValueError(f"model: expected 'disjoint' or 'shared', got {self.model!r}")
+        if self.model not in ("disjoint", "shared", "hybrid"):
+            raise ValueError(f"model: expected 'disjoint', 'shared' or 'hybrid', got {self.model!r}")
         if not (math.isfinite(self.exploration) and self.exploration >= 0):
             raise ValueError(f"exploration: expected a finite number of at least 0, got {self.exploration}")
         check_settings(self, above_zero=("ridge",))
@@ -71,7 +72,8 @@ class LinearBandit(OnlineAgent):
 
     A slate's reward is shared by its clicked slots, as in `agents.learning.batches`; every shown item is one
     observation. Users of a batch are served before any of them is learned from. Cost of a batch: B N scores
-    of S + 3 numbers (disjoint), or of 2 (shared), for N choices and S segments.
+    of S + 3 numbers (disjoint, hybrid), or of 2 (shared), for N choices and S segments; hybrid solves all
+    items anew.
     """
 
     config_class = LinearBanditConfig
@@ -110,18 +112,24 @@ class LinearBandit(OnlineAgent):
     ) -> None:
         self.dates = Dates.of(catalog)
         self.features = ContextFeatures.of(catalog, self.spec.num_segments)
-        shared = self.config.model == "shared"
-        dim = self.features.shared_dim if shared else self.features.disjoint_dim
+        self.regressions = self._regressions()
+        generator = np.random.default_rng(seed)
+        for step in serve(env, lambda seen: self._choose(seen, generator, explore=True)[0], num_decisions):
+            self._add(step.observation, step.action, step.reward, step.next_observation)
+            report(progress, step, num_decisions, {"reward": float(step.reward.mean())})
+
+    def _regressions(self) -> Ridge:
+        """Those of the model, before anything was seen."""
+        model, features, ridge = self.config.model, self.features, self.config.ridge
+        dim = features.disjoint_dim if model == "disjoint" else features.shared_dim
         if dim > MAX_FEATURES:
             raise ValueError(
                 f"model: {dim} features, expected at most {MAX_FEATURES}: of segments x topics; "
                 "take model='disjoint'"
             )
-        self.regressions = Ridge(1 if shared else self.spec.num_items, dim, self.config.ridge)
-        generator = np.random.default_rng(seed)
-        for step in serve(env, lambda seen: self._choose(seen, generator, explore=True)[0], num_decisions):
-            self._add(step.observation, step.action, step.reward, step.next_observation)
-            report(progress, step, num_decisions, {"reward": float(step.reward.mean())})
+        if model == "hybrid":
+            return HybridRidge(features, ridge)
+        return Ridge(1 if model == "shared" else self.spec.num_items, dim, ridge)
 
     def _add(
         self, observation: Observation, action: IntArray, reward: FloatArray, following: Observation
@@ -209,5 +217,6 @@ class LinearBandit(OnlineAgent):
         """The regressions of these sums."""
         topic, item = arrays["topic"].numpy(), arrays["item"].numpy()
         self.features = ContextFeatures(topic, item, self.num_topics, self.spec.num_segments)
-        self.regressions = Ridge.from_sums(arrays["precision"].numpy(), arrays["moment"].numpy())
+        self.regressions = self._regressions()
+        self.regressions.set_sums(arrays["precision"].numpy(), arrays["moment"].numpy())
         self.dates = Dates.from_arrays(arrays)
