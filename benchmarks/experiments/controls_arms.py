@@ -86,20 +86,6 @@ PASSES = {"epochs": 0.15}
 """Of the large log: 2,870 updates of 256 decisions for every learner."""
 
 CASES: dict[str, Case] = {
-    "Tiny-v0": _with_foresight(("dqn", "dqn-tiny"), ("slateq", "slateq-tiny"), ("sqn" + Q_HEAD, "sqn-tiny")),
-    "Memoryless-v0": Case(
-        MEMORYLESS,
-        (
-            ("sqn", NEXT_ITEM),
-            ("snqn", NEXT_ITEM),
-            ("sqn" + Q_HEAD, "sqn" + GAMMA_0 + Q_HEAD),
-            ("snqn" + Q_HEAD, "snqn" + GAMMA_0 + Q_HEAD),
-            ("ips", "ips" + GAMMA_0),
-            ("dqn", "dqn" + GAMMA_0),
-        ),
-        decisions=60_000,
-        expected=False,
-    ),
     "Storefront-v0": Case(
         {
             NEXT_ITEM: Training("next-item", changes=PASSES),
@@ -114,6 +100,20 @@ CASES: dict[str, Case] = {
         ),
         decisions=4_900_000,
     ),
+    "Memoryless-v0": Case(
+        MEMORYLESS,
+        (
+            ("sqn", NEXT_ITEM),
+            ("snqn", NEXT_ITEM),
+            ("sqn" + Q_HEAD, "sqn" + GAMMA_0 + Q_HEAD),
+            ("snqn" + Q_HEAD, "snqn" + GAMMA_0 + Q_HEAD),
+            ("ips", "ips" + GAMMA_0),
+            ("dqn", "dqn" + GAMMA_0),
+        ),
+        decisions=60_000,
+        expected=False,
+    ),
+    "Tiny-v0": _with_foresight(("dqn", "dqn-tiny"), ("slateq", "slateq-tiny"), ("sqn" + Q_HEAD, "sqn-tiny")),
     "LongTermSatisfaction-v0": _with_foresight(
         ("dqn", "dqn-satisfaction"), ("slateq", "slateq-satisfaction"), ("sqn" + Q_HEAD, "sqn-satisfaction")
     ),
