@@ -70,6 +70,15 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --experiment next-item, your own files instead of a simulator's log: RetailRocket's "
+            "events.csv, YooChoose's yoochoose-clicks.dat (RC15), or a folder with one of them.",
+            metavar="PATH",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -92,7 +101,8 @@ def compare(
     learners on that log, online learners on live users), and lets all of them serve the same held-out
     users with the same luck. Prints two tables; writes them, per_seed.csv, summary.json and figures.
 
-    With --experiment, answers one question instead: exploration, reward-design, same-agent, planted.
+    With --experiment, answers one question instead: exploration, next-item, planted, reward-design,
+    same-agent.
     """
     with plain_errors():
         check_agents_package()
@@ -111,8 +121,10 @@ def compare(
             if scenario is not None or agents is not None:
                 raise UsageError("--scenario and --agents are for the main job: an experiment has its own")
             folder = out or Path("results") / experiment
-            run_experiment(name=experiment, preset=name, out=folder, **shared)
+            run_experiment(name=experiment, preset=name, out=folder, data=data, **shared)
             return
+        if data is not None:
+            raise UsageError("--data is for --experiment next-item: the main job makes its own")
         if name == "standard":
             raise UsageError("--preset standard is for experiments; the main job has --quick and --full")
         from benchmarks.compare import compare as run

@@ -29,6 +29,15 @@ from tests.benchmarks.toy_tasks import square
 
 SMALL = {
     "exploration": {"scenarios": ["Tiny-v0"], "num_users": 40, "num_seeds": 2},
+    "next-item": {
+        "scenario": "Tiny-v0",
+        "agents": ["popular", "sknn", "next-item"],
+        "splits": ["random", "temporal"],
+        "log_decisions": 1_500,
+        "most_sessions": 100,
+        "epochs": 1,
+        "num_seeds": 2,
+    },
     "reward-design": {
         "scenarios": ["Tiny-v0"],
         "agents": ["myopic"],
