@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CUTOFFS = (5, 10, 20)
 KINDS = ("click", "purchase")
+METRICS = [f"{kind}_{name}@{k}" for kind in KINDS for name in ("hr", "ndcg") for k in CUTOFFS]
 MOST_SCORES = 2**23
 """Scores of items in memory at a time."""
 LOOKED_AT = 5_000

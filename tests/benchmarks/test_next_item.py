@@ -14,8 +14,10 @@ from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiments import next_item
 from benchmarks.experiments import next_item_data as sessions
+from benchmarks.experiments.claims import judged
 from benchmarks.experiments.frame import run_experiment
-from benchmarks.experiments.next_item_ranks import accuracy, fit_scorer, ranks
+from benchmarks.experiments.next_item_published import published, published_gains
+from benchmarks.experiments.next_item_ranks import METRICS, accuracy, fit_scorer, ranks
 from recsim_env.event_log.views import transitions
 
 SHARED = Path(os.environ.get("RECSIM_ENV_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -263,16 +265,16 @@ def test_the_published_figures_are_the_papers():
         pytest.skip(f"no {path}; RECSIM_ENV_DATA may name a folder that has it")
     with open(path, newline="") as file:
         printed = {(one["dataset"], one["model"]): one for one in csv.DictReader(file)}
-    assert len(next_item.published()) == 16
-    for one in next_item.published():
+    assert len(published()) == 16
+    for one in published():
         row = printed[one["dataset"], one["published_as"]]
-        for metric in next_item.METRICS:
+        for metric in METRICS:
             theirs = metric.replace("_hr", "_HR").replace("_ndcg", "_NG")
             assert float(one[metric]) == float(row[theirs])
 
 
 def test_published_gains_are_over_gru():
-    gains = next_item.published_gains()
+    gains = published_gains("next-item")
     assert gains["sqn", "purchase_ndcg@10"] == pytest.approx({"RC15": 0.0172, "RetailRocket": 0.0294})
     assert gains["sac-rec", "click_ndcg@10"]["RC15"] == pytest.approx(-0.0002)
 
@@ -287,7 +289,7 @@ def test_claims_are_judged_with_all_others():
                 values[agent, split, metric] = luck + gain + 0.01 * generator.normal(size=10)
     agents = ["popular", "next-item", "sqn", "sqn:gamma=0.0"]
     claims = next_item.against_reference("Tiny-v0", agents, values)
-    rows, findings = next_item.judged("Tiny-v0", claims)
+    rows, findings = judged("next-item", "Tiny-v0", claims, digits=4)
     assert [finding.shown for finding in findings] == [True] * 6 + [False] * 2
     assert "popular is below that of next-item" in findings[0].text
     assert "sqn is above that of next-item" in findings[2].text
@@ -297,3 +299,5 @@ def test_claims_are_judged_with_all_others():
     late = next_item.against_time("Tiny-v0", next_item.SPLITS, values)
     assert len(late) == 2
     assert next_item.against_time("Tiny-v0", ["random"], values) == []
+    single = [one._replace(values=one.values[:1], reference=one.reference[:1]) for one in late]
+    assert judged("next-item", "Tiny-v0", single) == judged("next-item", "Tiny-v0", []) == ([], [])
