@@ -71,7 +71,7 @@ SECONDS_PER_UPDATE = {
 }
 """Of one core, with 1,000 items; `SECONDS_PER_ITEM` more for each further item, per head."""
 SECONDS_PER_ITEM = 0.000_01
-SECONDS_EACH = 5.0
+SECONDS_EACH = 2.0
 """For the log, the neighbours and the ranking."""
 
 

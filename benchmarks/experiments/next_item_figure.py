@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
 from benchmarks.style import display_name, figure
 from benchmarks.summary import lookup_row
 
@@ -44,6 +46,7 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
                     panel.plot(printed["value"], line, color="#222222", marker="x", ls="none", ms=6)
             panel.set_xlabel(f"NDCG@10 of {metric.split('_')[0]}s")
             panel.set_xlim(left=0)
+            panel.xaxis.set_major_locator(MaxNLocator(5))
             panel.margins(x=0.08)
         axes[0].set_yticks(range(len(agents)), [display_name(agent) for agent in agents])
         axes[0].invert_yaxis()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.experiments.claims import Claim, judged
-from benchmarks.experiments.frame import Definition, Score, Size, over_seeds, row
+from benchmarks.experiments.frame import Definition, Finding, Score, Size, over_seeds, row
 from benchmarks.experiments.offline_estimates import estimate_claims, estimate_quality, scatter
 from benchmarks.experiments.offline_figures import draw
 from benchmarks.experiments.offline_task import ESTIMATORS, Arm, learn_and_estimate, serve_policy
@@ -30,6 +30,15 @@ LEARNERS = {
     "next-item": "next-item",
 }
 """Name -> specification: three of one policy gradient, two heads of one value learner."""
+CONTESTS = (
+    ("ips recorded", "ips uncorrected"),
+    ("ips recorded", "ips estimated"),
+    ("sqn q", "ips recorded"),
+    ("cql", "ips recorded"),
+    ("next-item", "ips recorded"),
+    ("sqn ce", "sqn q"),
+)
+"""Learners that are compared on the same log."""
 POLICIES = {
     **{f"softmax {value:g}": f"softmax:temperature={value:g}" for value in (0.03, 0.1, 0.3, 1.0)},
     "uniform": "uniform",
@@ -86,7 +95,7 @@ SIZES: dict[str, Size] = {
         "num_seeds": 10,
     },
 }
-SECONDS_PER_UPDATE, SECONDS_PER_USER, SECONDS_PER_ESTIMATED_USER = 0.025, 0.004, 0.012
+SECONDS_PER_UPDATE, SECONDS_PER_USER, SECONDS_PER_ESTIMATED_USER = 0.029, 0.0016, 0.0035
 SECONDS_PER_DECISION = 4e-6
 """Of one core: of a network of size 32, for users of Storefront."""
 
@@ -181,64 +190,72 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
         effective = [one["effective_share"] for one in found]
         rows.append(row(NAME, place, arm_name(arm), "gap_share", over_seeds(list(share[arm]))))
         rows.append(row(NAME, place, arm_name(arm), "effective_share", over_seeds(effective)))
-    returns, found_returns = judged(NAME, place, return_claims(size, share, own))
+    findings: list[Finding] = []
+    for claims in questions(size, share, own).values():
+        differences, found_there = judged(NAME, place, claims)
+        rows += differences
+        findings += found_there
     quality = {name: estimate_quality(results, logs_of(size), name) for name in ESTIMATORS}
     for name, measures in quality.items():
         rows += [row(NAME, place, name, measure, over_seeds(list(of))) for measure, of in measures.items()]
     estimates, found_estimates = judged(NAME, place, estimate_claims(place, quality))
     return Score(
-        rows + returns + estimates,
-        found_returns + found_estimates,
+        rows + estimates,
+        findings + found_estimates,
         {"scatter": {name: scatter(results, name) for name in ESTIMATORS}},
     )
 
 
-def return_claims(size: Size, share: Mapping[Arm, np.ndarray], own: Mapping[str, np.ndarray]) -> list[Claim]:
-    """What a longer log, wider support, corrections, and values bring; and who beats the logging policy."""
+def questions(
+    size: Size, share: Mapping[Arm, np.ndarray], own: Mapping[str, np.ndarray]
+) -> dict[str, list[Claim]]:
+    """Claims by question: what a longer log, wider support, corrections and values bring; who beats the log.
+
+    P-values are corrected for the claims of one question.
+    """
     base, learners = size["base_size"], size["learners"]
     small, large = min(size["log_sizes"]), max(size["log_sizes"])
     narrow, wide = size["supports"][0], size["supports"][-1]
-    pairs: list[tuple[Arm, Arm]] = []
-    if small < large:
-        pairs += [((learner, BASE, large), (learner, BASE, small)) for learner in learners]
-    if narrow != wide:
-        pairs += [((learner, wide, base), (learner, narrow, base)) for learner in learners]
-    contests = [
-        ("ips recorded", "ips uncorrected"),
-        ("ips recorded", "ips estimated"),
-        ("sqn q", "ips recorded"),
-        ("cql", "ips recorded"),
-        ("next-item", "ips recorded"),
-        ("sqn ce", "sqn q"),
+    pairs: dict[str, list[tuple[Arm, Arm]]] = {
+        "length": [((learner, BASE, large), (learner, BASE, small)) for learner in learners],
+        "support": [((learner, wide, base), (learner, narrow, base)) for learner in learners],
+        "method": [
+            ((one, policy, base), (other, policy, base))
+            for policy in dict.fromkeys((BASE, narrow, wide))
+            for one, other in CONTESTS
+        ],
+    }
+    claims = {
+        question: [
+            contest(size["scenario"], first, second, share[first], share[second])
+            for first, second in of_question
+            if first in share and second in share and first != second
+        ]
+        for question, of_question in pairs.items()
+    }
+    claims["logging"] = [
+        contest(size["scenario"], (learner, BASE, base), None, share[learner, BASE, base], own[BASE])
+        for learner in learners
     ]
-    for policy in dict.fromkeys((BASE, narrow, wide)):
-        pairs += [((one, policy, base), (other, policy, base)) for one, other in contests]
-    claims = [
-        Claim(
-            arm_name(first),
-            f"gap_share_minus {arm_name(second)}",
-            f"{size['scenario']}: share of the gap of {arm_name(first)} {{verdict}} that of "
-            f"{arm_name(second)}",
-            share[first],
-            share[second],
-        )
-        for first, second in pairs
-        if first in share and second in share
-    ]
-    for learner in learners:
-        if (learner, BASE, base) not in share:
-            continue
-        claims.append(
-            Claim(
-                arm_name((learner, BASE, base)),
-                "gap_share_minus_logging",
-                f"{size['scenario']}: share of the gap of {arm_name((learner, BASE, base))} {{verdict}} "
-                "that of the policy that made the log",
-                share[learner, BASE, base],
-                own[BASE],
-            )
-        )
     return claims
+
+
+def contest(place: str, first: Arm, second: Arm | None, values: np.ndarray, reference: np.ndarray) -> Claim:
+    """One arm against another, or against the policy that made its log."""
+    other = "that of the policy that made the log" if second is None else f"that of {told(second)}"
+    return Claim(
+        arm_name(first),
+        f"gap_share_minus {'its log' if second is None else arm_name(second)}",
+        f"{place}: share of the gap of {told(first)} {{verdict}} {other}",
+        values,
+        reference,
+    )
+
+
+def told(arm: Arm) -> str:
+    """How an arm is called in sentences."""
+    learner, policy, decisions = arm
+    return f"{learner} on {decisions:,} decisions of {policy}"
 
 
 def core_seconds(size: Size, seeds: Sequence[int]) -> float:

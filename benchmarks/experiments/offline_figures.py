@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from benchmarks.experiments.offline_task import ESTIMATORS
-from benchmarks.style import Look, figure, sweep_looks
+from benchmarks.style import MARKERS, Look, figure, sweep_looks
 from benchmarks.summary import lookup_row
 
 TITLES = {
@@ -28,10 +28,19 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
     draw_scatter(summary, folder)
 
 
+def learner_looks(learners: Sequence[str]) -> dict[str, Look]:
+    """Colours by family, and a marker for each, so that grey print tells them apart."""
+    looks = sweep_looks(list(learners))
+    return {
+        name: look._replace(marker=marker)
+        for (name, look), marker in zip(looks.items(), MARKERS, strict=False)
+    }
+
+
 def draw_sweeps(summary: Mapping[str, Any], folder: Path) -> None:
     """Share of the gap by log size, by support and by logging policy; the policy itself as a bar."""
     size = summary["settings"]
-    looks, base = sweep_looks(list(size["learners"])), size["base_size"]
+    looks, base = learner_looks(size["learners"]), size["base_size"]
     sweeps = (
         ("log of the logging policy, decisions", [("logging", n) for n in size["log_sizes"]]),
         (f"support of {base:,} decisions", [(policy, base) for policy in size["supports"]]),
@@ -92,8 +101,8 @@ def draw_scatter(summary: Mapping[str, Any], folder: Path) -> None:
 
     Estimates far outside the truths are drawn at the edge, as open marks.
     """
-    looks = sweep_looks(list(summary["settings"]["learners"]))
-    with figure(folder, "offline_estimates", figsize=(13.0, 3.9), ncols=len(ESTIMATORS)) as (drawing, axes):
+    looks = learner_looks(summary["settings"]["learners"])
+    with figure(folder, "offline_estimates", figsize=(13.0, 3.6), ncols=len(ESTIMATORS)) as (drawing, axes):
         for panel, (name, kind) in zip(axes, ESTIMATORS.items(), strict=True):
             points = summary["curves"]["scatter"][name]
             truths = [one["truth"] for one in points] or [0.0, 1.0]
@@ -125,5 +134,8 @@ def draw_scatter(summary: Mapping[str, Any], folder: Path) -> None:
         axes[0].set_ylabel("estimate")
         for learner, look in looks.items():
             axes[0].plot([], [], marker=look.marker, color=look.colour, ls="none", label=learner)
+        axes[0].plot(
+            [], [], marker="o", color="#222222", mfc="white", ls="none", label="open: beyond the axis"
+        )
         handles, labels = axes[0].get_legend_handles_labels()
-        drawing.legend(handles, labels, loc="outside lower center", ncols=7, fontsize=8)
+        drawing.legend(handles, labels, loc="outside lower center", ncols=8, fontsize=8)

@@ -72,7 +72,8 @@ def test_shares_findings_and_estimates_from_results():
     said = {finding.text.split(", by")[0]: finding.shown for finding in found.findings}
     place = size["scenario"]
     assert said[
-        f"{place}: share of the gap of ips recorded, logging 600 is above that of ips recorded, logging 200"
+        f"{place}: share of the gap of ips recorded on 600 decisions of logging is above that of "
+        "ips recorded on 200 decisions of logging"
     ]
     assert said[
         f"{place}: rank correlation of snips with the true return, among policies of one log, is above 0"
@@ -81,6 +82,22 @@ def test_shares_findings_and_estimates_from_results():
         f"{place}: rank correlation of dr with the true return, among policies of one log, "
         "is not shown to differ from 0"
     ]
+    assert said[
+        f"{place}: share of the gap of next-item on 600 decisions of logging is above that of ips recorded on "
+        "600 decisions of logging"
+    ]
+    asked = offline.questions(
+        size,
+        {arm: np.zeros(10) for arm in offline.arms_of(size)},
+        {policy: np.zeros(10) for policy in offline.served_of(size)},
+    )
+    # 3 learners; of the contests sqn q and next-item against ips, on three logs
+    assert {question: len(claims) for question, claims in asked.items()} == {
+        "length": 3,
+        "support": 3,
+        "method": 6,
+        "logging": 3,
+    }
     points = found.curves["scatter"]
     assert len(points["snips"]) == len(offline.arms_of(size))
     assert all(one["learner"] != "next-item" for one in points["fqe"])
