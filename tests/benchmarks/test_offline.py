@@ -83,8 +83,8 @@ def test_shares_findings_and_estimates_from_results():
         "is not shown to differ from 0"
     ]
     assert said[
-        f"{place}: share of the gap of next-item on 600 decisions of logging is above that of ips recorded on "
-        "600 decisions of logging"
+        f"{place}: share of the gap of next-item on 600 decisions of logging is above that of "
+        "ips recorded on 600 decisions of logging"
     ]
     asked = offline.questions(
         size,
