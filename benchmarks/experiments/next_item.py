@@ -35,10 +35,10 @@ SIZES: dict[str, Size] = {
         "scenario": "Storefront-v0",
         "agents": [*SIMPLE, *LEARNERS],
         "splits": SPLITS,
-        "log_decisions": 30_000,
+        "log_decisions": 20_000,
         "most_sessions": 2_000,
-        "epochs": 8,
-        "num_seeds": 3,
+        "epochs": 32,
+        "num_seeds": 2,
     },
     "standard": {
         "scenario": "Storefront-v0",
@@ -46,7 +46,7 @@ SIZES: dict[str, Size] = {
         "splits": SPLITS,
         "log_decisions": 40_000,
         "most_sessions": 4_000,
-        "epochs": 12,
+        "epochs": 15,
         "num_seeds": 5,
     },
     "full": {
@@ -59,7 +59,7 @@ SIZES: dict[str, Size] = {
         "num_seeds": 10,
     },
 }
-TRAINED_SHARE = 0.28
+TRAINED_SHARE = 0.31
 """Of a log's decisions: interactions in the training sessions, after the filters."""
 SECONDS_PER_UPDATE = {
     "next-item": 0.025,
@@ -70,7 +70,7 @@ SECONDS_PER_UPDATE = {
     "sa2c": 0.06,
 }
 """Of one core, with 1,000 items; `SECONDS_PER_ITEM` more for each further item, per head."""
-SECONDS_PER_ITEM = 0.000_01
+SECONDS_PER_ITEM = 1.5e-6
 SECONDS_EACH = 2.0
 """For the log, the neighbours and the ranking."""
 
@@ -103,6 +103,16 @@ def agents_of(size: Size) -> list[str]:
     return [agent for agent in size["agents"] if not (large and agent == "item-knn")]
 
 
+def arms_of(size: Size) -> list[tuple[str, str]]:
+    """(agent, split): other encoders than GRU are on the published split only, since they take longest."""
+    return [
+        (agent, split)
+        for agent in agents_of(size)
+        for split in size["splits"]
+        if split == "random" or agent not in OTHER_ENCODERS
+    ]
+
+
 def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
     """One for each agent, split and seed; those that take longest first."""
     return [
@@ -119,8 +129,7 @@ def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
                 "data_file": size.get("data_file"),
             },
         )
-        for agent in reversed(agents_of(size))
-        for split in size["splits"]
+        for agent, split in reversed(arms_of(size))
         for seed in seeds
     ]
 
@@ -157,8 +166,7 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
         (agent, split, metric): np.array(
             [result(task_name(agent, split, seed))["metrics"][metric] for seed in seeds]
         )
-        for agent in agents
-        for split in size["splits"]
+        for agent, split in arms_of(size)
         for metric in METRICS
     }
     rows = [
@@ -231,13 +239,13 @@ def core_seconds(size: Size, seeds: Sequence[int]) -> float:
         trained, items = size["data"]["interactions"] * 0.8, size["data"]["items"]
     updates = trained * size["epochs"] / 256
     each = 0.0
-    for agent in agents_of(size):
+    for agent, _ in arms_of(size):
         per_update = SECONDS_PER_UPDATE.get(agent.partition(":")[0], 0.0)
         heads = 1 if agent.startswith(REFERENCE) else 3
         more = max(0, items - 1_000) * SECONDS_PER_ITEM * heads if per_update else 0.0
         slow = 5 if agent.endswith("nextitnet") else 1
         each += SECONDS_EACH + updates * (slow * per_update + more)
-    return each * len(size["splits"]) * len(seeds)
+    return each * len(seeds)
 
 
 EXPERIMENT = Definition(

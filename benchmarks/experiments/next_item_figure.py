@@ -9,7 +9,6 @@ from typing import Any
 from matplotlib.ticker import MaxNLocator
 
 from benchmarks.style import display_name, figure
-from benchmarks.summary import lookup_row
 
 SHOWN = ("click_ndcg@10", "purchase_ndcg@10")
 PRINTED = " (published)"
@@ -21,13 +20,15 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
     place = size["scenario"]
     agents = [one["agent"] for one in rows if one["metric"] == f"random_{SHOWN[0]}"]
     agents = [agent for agent in agents if not agent.endswith(PRINTED)]
-    known = {(one["agent"], one["metric"]): one for one in rows}
+    known = {(one["agent"], one["metric"]): one for one in rows if one["scenario"] == place}
     height = 1.5 + 0.36 * len(agents)
     with figure(folder, "next_item", figsize=(9.6, height), ncols=2, sharey=True) as (drawing, axes):
         for panel, metric in zip(axes, SHOWN, strict=True):
             for line, agent in enumerate(agents):
                 for split, shift in zip(size["splits"], (0.14, -0.14), strict=False):
-                    one = lookup_row(rows, place, agent, f"{split}_{metric}")
+                    one = known.get((agent, f"{split}_{metric}"))
+                    if one is None:
+                        continue
                     y, filled = line - shift, split == "random"
                     if one["lower"] is not None:
                         panel.plot([one["lower"], one["upper"]], [y, y], color="#0072b2", lw=1.2)

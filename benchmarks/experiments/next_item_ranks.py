@@ -38,8 +38,9 @@ def fit_scorer(
 ) -> Scorer:
     """An agent, by specification, that has learned from the training sessions.
 
-    Learners with gradients make `epochs` passes and keep the weights of the pass whose NDCG@10 on the
-    validation sessions (clicks and purchases together) was best.
+    Learners with gradients make `epochs` passes, are looked at after each (after 50 updates, where passes are
+    shorter), and keep the weights whose NDCG@10 on the validation sessions, clicks and purchases together,
+    was best.
     """
     from agents import AGENTS, AgentSpec
     from agents.learning.offline import OfflineAgent
@@ -85,7 +86,7 @@ def _fit_best(
 
     best, looked = Best(), 0
     spaced = np.linspace(0, len(validation.item) - 1, min(LOOKED_AT, len(validation.item))).astype(int)
-    held, targets = as_log(validation), validation.item[spaced]
+    held = as_log(validation)
 
     def score(observation: Mapping[str, np.ndarray]) -> np.ndarray:
         scores: np.ndarray = learner.score(observation)[0]
@@ -97,7 +98,7 @@ def _fit_best(
         if step < total and step * epochs / total < looked + 1:
             return
         looked += 1
-        value = ndcg(ranks(score, held, targets, spaced, seed), 10)
+        value = ndcg(ranks(score, validation, held, spaced, seed), 10)
         best.look(value, step, learner.network.state_dict())
 
     learner.fit(log, catalog, seed=seed, progress=look)
@@ -105,24 +106,22 @@ def _fit_best(
     return score
 
 
-def ranks(score: Scorer, log: EventLog, targets: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
-    """[n] int64: the place of each target among all items; ties by lot.
+def ranks(score: Scorer, data: Interactions, log: EventLog, rows: np.ndarray, seed: int) -> np.ndarray:
+    """[n] int64: the place of each row's item among all items; ties by lot.
 
     Args:
         score: of the agent.
-        log: holds what the agent sees.
-        targets: [n] int64.
-        rows: [n] int64, of the log.
+        data: what users did; log: the same `as_log`, which holds what the agent sees.
+        rows: [n] int64, n >= 1.
         seed: of the lots.
     """
-    generator, parts, begin = np.random.default_rng([seed, DRAWS]), [], 0
-    size = 1
-    while begin < len(rows):
-        scores = score(log.observation(rows[begin : begin + size]))
-        parts.append(ranks_of(scores, targets[begin : begin + size], generator))
-        begin += size
-        size = max(1, MOST_SCORES // scores.shape[1])
-    return np.concatenate(parts)
+    generator, size = np.random.default_rng([seed, DRAWS]), max(1, MOST_SCORES // data.num_items)
+    return np.concatenate(
+        [
+            ranks_of(score(log.observation(part)), data.item[part], generator)
+            for part in np.split(rows, range(size, len(rows), size))
+        ]
+    )
 
 
 def accuracy(score: Scorer, test: Interactions, seed: int) -> dict[str, float]:
@@ -133,7 +132,7 @@ def accuracy(score: Scorer, test: Interactions, seed: int) -> dict[str, float]:
     Raises:
         ValueError: there is none of a kind.
     """
-    place = ranks(score, as_log(test), test.item, np.arange(len(test.item)), seed)
+    place = ranks(score, test, as_log(test), np.arange(len(test.item)), seed)
     found: dict[str, float] = {}
     for kind, chosen in zip(KINDS, (~test.purchase, test.purchase), strict=True):
         if not chosen.any():

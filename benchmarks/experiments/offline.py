@@ -76,8 +76,8 @@ SIZES: dict[str, Size] = {
         "updates": 200,
         "batch_size": 512,
         "dim": 32,
-        "num_users": 300,
-        "evaluation_users": 500,
+        "num_users": 600,
+        "evaluation_users": 400,
         "num_seeds": 5,
     },
     "full": {

@@ -130,7 +130,7 @@ def test_ranks_of_a_scorer_that_knows():
         place["row"] += len(observation["segment"])
         return np.eye(8)[data.item[start : place["row"]]]
 
-    assert not ranks(knows, log, data.item, rows, 0).any()
+    assert not ranks(knows, data, log, rows, 0).any()
     place["row"] = 0
     found = accuracy(knows, data, 0)
     assert found["click_hr@5"] == found["purchase_ndcg@5"] == 1.0
@@ -301,3 +301,12 @@ def test_claims_are_judged_with_all_others():
     assert next_item.against_time("Tiny-v0", ["random"], values) == []
     single = [one._replace(values=one.values[:1], reference=one.reference[:1]) for one in late]
     assert judged("next-item", "Tiny-v0", single) == judged("next-item", "Tiny-v0", []) == ([], [])
+
+
+def test_other_encoders_are_on_the_published_split_only():
+    arms = next_item.arms_of(next_item.SIZES["standard"])
+    assert ("next-item", "temporal") in arms
+    assert ("next-item:encoder=caser", "random") in arms
+    assert ("next-item:encoder=caser", "temporal") not in arms
+    large = {**next_item.SIZES["standard"], "data": {"items": 70_852}}
+    assert set(next_item.SIZES["standard"]["agents"]) - set(next_item.agents_of(large)) == {"item-knn"}
