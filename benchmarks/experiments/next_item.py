@@ -74,6 +74,9 @@ SECONDS_PER_ITEM = 1.5e-6
 SECONDS_EACH = 2.0
 """For the log, the neighbours and the ranking."""
 
+Values = Mapping[tuple[str, str, str], np.ndarray]
+"""(agent, split, metric) -> [R] float64."""
+
 
 def with_data(size: Size, path: Path, out: Path) -> Size:
     """The size for a user's own files, which are read once and kept as `interactions-*.npz` in `out`."""
@@ -176,7 +179,7 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     if "data" in size:
         rows += [one for one in published_rows(NAME) if one["scenario"] == place]
     findings: list[Finding] = []
-    for claims in (against_reference(place, agents, values), against_time(place, size["splits"], values)):
+    for claims in questions(place, size, values):
         differences, found = judged(NAME, place, claims, digits=4)
         rows += differences
         findings += found
@@ -185,13 +188,26 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     return Score(rows, findings, {})
 
 
-def against_reference(
-    place: str, agents: Sequence[str], values: Mapping[tuple[str, str, str], np.ndarray]
-) -> list[Claim]:
-    """Everyone against supervised next-item prediction, and SQN against itself without foresight."""
-    pairs = [(agent, REFERENCE) for agent in agents if agent != REFERENCE]
-    if {"sqn", "sqn:gamma=0.0"} <= set(agents):
-        pairs.append(("sqn", "sqn:gamma=0.0"))
+def questions(place: str, size: Size, values: Values) -> list[list[Claim]]:
+    """Claims, question by question: p-values are corrected for the claims of one question.
+
+    Learners against supervised next-item prediction; so neighbours and other encoders; SQN against itself
+    without foresight; the temporal split against the random one.
+    """
+    agents = agents_of(size)
+    others = [agent for agent in agents if agent not in LEARNERS]
+    learned = [agent for agent in agents if agent in LEARNERS and agent != REFERENCE]
+    foresight = [("sqn", "sqn:gamma=0.0")] if {"sqn", "sqn:gamma=0.0"} <= set(agents) else []
+    return [
+        contests(place, [(agent, REFERENCE) for agent in learned], values),
+        contests(place, [(agent, REFERENCE) for agent in others], values),
+        contests(place, foresight, values),
+        against_time(place, size["splits"], values),
+    ]
+
+
+def contests(place: str, pairs: Sequence[tuple[str, str]], values: Values) -> list[Claim]:
+    """One agent against another on the random split, for clicks and for purchases."""
     gains = published_gains(REFERENCE)
     claims = []
     for agent, other in pairs:
@@ -212,9 +228,7 @@ def against_reference(
     return claims
 
 
-def against_time(
-    place: str, splits: Sequence[str], values: Mapping[tuple[str, str, str], np.ndarray]
-) -> list[Claim]:
+def against_time(place: str, splits: Sequence[str], values: Values) -> list[Claim]:
     """What the split without leakage costs."""
     if set(splits) != set(SPLITS):
         return []

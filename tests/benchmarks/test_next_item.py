@@ -288,19 +288,33 @@ def test_claims_are_judged_with_all_others():
             for metric in next_item.CLAIMED:
                 values[agent, split, metric] = luck + gain + 0.01 * generator.normal(size=10)
     agents = ["popular", "next-item", "sqn", "sqn:gamma=0.0"]
-    claims = next_item.against_reference("Tiny-v0", agents, values)
-    rows, findings = judged("next-item", "Tiny-v0", claims, digits=4)
-    assert [finding.shown for finding in findings] == [True] * 6 + [False] * 2
+    size = {"agents": agents, "splits": next_item.SPLITS}
+    learned, others, foresight, late = next_item.questions("Tiny-v0", size, values)
+    rows, findings = judged("next-item", "Tiny-v0", learned, digits=4)
+    assert [finding.shown for finding in findings] == [True] * 4
+    assert "sqn is above that of next-item" in findings[0].text
+    assert "published: +0.0115 on RC15, +0.0216 on RetailRocket" in findings[0].text
+    assert rows[0]["p_corrected"] == pytest.approx(4 * 2 / 2**10)
+    _, findings = judged("next-item", "Tiny-v0", others, digits=4)
     assert "popular is below that of next-item" in findings[0].text
-    assert "sqn is above that of next-item" in findings[2].text
-    assert "published: +0.0115 on RC15, +0.0216 on RetailRocket" in findings[2].text
-    assert "not shown to differ from that of sqn:gamma=0.0" in findings[6].text
-    assert rows[0]["p_corrected"] == pytest.approx(8 * 2 / 2**10)
-    late = next_item.against_time("Tiny-v0", next_item.SPLITS, values)
+    _, findings = judged("next-item", "Tiny-v0", foresight, digits=4)
+    assert [finding.shown for finding in findings] == [False, False]
+    assert "not shown to differ from that of sqn:gamma=0.0" in findings[0].text
     assert len(late) == 2
-    assert next_item.against_time("Tiny-v0", ["random"], values) == []
+    assert next_item.questions("Tiny-v0", {"agents": ["sqn"], "splits": ["random"]}, values)[3] == []
     single = [one._replace(values=one.values[:1], reference=one.reference[:1]) for one in late]
     assert judged("next-item", "Tiny-v0", single) == judged("next-item", "Tiny-v0", []) == ([], [])
+
+
+def test_no_question_has_more_claims_than_ten_seeds_can_show():
+    """Signs of ten differences flip in 1,024 ways: beyond 25 claims no p-value stays below 5 %."""
+    for size in next_item.SIZES.values():
+        values = {
+            (agent, split, metric): np.zeros(10)
+            for agent, split in next_item.arms_of(size)
+            for metric in next_item.METRICS
+        }
+        assert max(map(len, next_item.questions("Tiny-v0", size, values))) <= 25
 
 
 def test_other_encoders_are_on_the_published_split_only():

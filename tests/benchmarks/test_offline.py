@@ -134,3 +134,10 @@ def test_the_truth_of_a_decision_is_what_ips_estimates():
     itself, own = evaluation_log(tiny_world, "Tiny-v0", LoggingPolicy(catalog), Popular(catalog), 1_000, 50)
     assert np.isfinite(own)
     assert itself.policy == LoggingPolicy(catalog).name
+
+
+def test_no_question_has_more_claims_than_ten_seeds_can_show():
+    for size in offline.SIZES.values():
+        share = {arm: np.zeros(10) for arm in offline.arms_of(size)}
+        asked = offline.questions(size, share, {policy: np.zeros(10) for policy in offline.served_of(size)})
+        assert max(map(len, asked.values())) <= 25
