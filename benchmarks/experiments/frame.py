@@ -178,9 +178,19 @@ def report_experiment(
     return saved
 
 
-def row(experiment: str, scenario: str, agent: str, metric: str, interval: Interval) -> dict[str, Any]:
-    """One reported figure; its interval is cut at what the metric cannot leave, and missing for one seed."""
-    bounds = BOUNDS.get(metric, (-np.inf, np.inf))
+def row(
+    experiment: str,
+    scenario: str,
+    agent: str,
+    metric: str,
+    interval: Interval,
+    bounds: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """One reported figure; its interval is cut at what the metric cannot leave, and missing for one seed.
+
+    Bounds are those of the metric's name unless they are given.
+    """
+    bounds = BOUNDS.get(metric, (-np.inf, np.inf)) if bounds is None else bounds
     ends = (interval.low, interval.high)
     lower, upper = (None if np.isnan(end) else float(np.clip(end, *bounds)) for end in ends)
     return {

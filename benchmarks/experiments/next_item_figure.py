@@ -25,7 +25,7 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
     with figure(folder, "next_item", figsize=(9.6, height), ncols=2, sharey=True) as (drawing, axes):
         for panel, metric in zip(axes, SHOWN, strict=True):
             for line, agent in enumerate(agents):
-                for split, shift in zip(size["splits"], (0.14, -0.14), strict=False):
+                for split, shift in (("random", 0.14), ("temporal", -0.14)):
                     one = known.get((agent, f"{split}_{metric}"))
                     if one is None:
                         continue

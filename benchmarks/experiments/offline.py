@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.experiments.claims import Claim, judged
 from benchmarks.experiments.frame import Definition, Finding, Score, Size, over_seeds, row
-from benchmarks.experiments.offline_estimates import estimate_claims, estimate_quality, scatter
+from benchmarks.experiments.offline_estimates import MEASURES, estimate_claims, estimate_quality, scatter
 from benchmarks.experiments.offline_figures import draw
 from benchmarks.experiments.offline_task import ESTIMATORS, Arm, learn_and_estimate, serve_policy
 from benchmarks.statistics import gap_share
@@ -189,7 +189,7 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     for arm, found in results.items():
         effective = [one["effective_share"] for one in found]
         rows.append(row(NAME, place, arm_name(arm), "gap_share", over_seeds(list(share[arm]))))
-        rows.append(row(NAME, place, arm_name(arm), "effective_share", over_seeds(effective)))
+        rows.append(row(NAME, place, arm_name(arm), "effective_share", over_seeds(effective), (0.0, 1.0)))
     findings: list[Finding] = []
     for claims in questions(size, share, own).values():
         differences, found_there = judged(NAME, place, claims)
@@ -197,7 +197,10 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
         findings += found_there
     quality = {name: estimate_quality(results, logs_of(size), name) for name in ESTIMATORS}
     for name, measures in quality.items():
-        rows += [row(NAME, place, name, measure, over_seeds(list(of))) for measure, of in measures.items()]
+        rows += [
+            row(NAME, place, name, measure, over_seeds(list(of)), MEASURES[measure])
+            for measure, of in measures.items()
+        ]
     estimates, found_estimates = judged(NAME, place, estimate_claims(place, quality))
     return Score(
         rows + estimates,

@@ -11,6 +11,13 @@ from scipy.stats import rankdata
 from benchmarks.experiments.claims import Claim
 from benchmarks.experiments.offline_task import ESTIMATORS, Arm
 
+MEASURES = {
+    "rank_correlation": (-1.0, 1.0),
+    "relative_bias": (-np.inf, np.inf),
+    "relative_error": (0.0, np.inf),
+}
+"""What an estimator is judged by, and what it cannot leave."""
+
 
 def estimate_quality(
     results: Mapping[Arm, Sequence[Mapping[str, Any]]], logs: Sequence[tuple[str, int]], name: str

@@ -32,7 +32,7 @@ SMALL = {
     "next-item": {
         "scenario": "Tiny-v0",
         "agents": ["popular", "sknn", "next-item"],
-        "splits": ["random", "temporal"],
+        "temporal": ["popular", "next-item"],
         "log_decisions": 1_500,
         "most_sessions": 100,
         "epochs": 1,

@@ -216,6 +216,7 @@ def test_data_end_to_end(tmp_path):
     size = {
         **next_item.SIZES["quick"],
         "agents": ["popular", "item-knn", "next-item"],
+        "temporal": ["popular", "next-item"],
         "epochs": 20,
         "num_seeds": 2,
     }
@@ -254,6 +255,9 @@ def test_data_end_to_end(tmp_path):
         assert value["next-item", f"{split}_click_ndcg@5"] > 0.75
         assert value["next-item", f"{split}_purchase_ndcg@5"] > 0.9
         assert value["popular", f"{split}_click_ndcg@5"] < 0.7
+    assert ("item-knn", "random_click_hr@5") in value
+    assert ("item-knn", "temporal_click_hr@5") not in value
+    assert all((one["lower"] or 0) >= 0 for one in summary["rows"] if "minus" not in one["metric"])
     assert value["next-item (published)", "random_purchase_hr@10"] == 0.5107
     assert {one["scenario"] for one in summary["rows"]} == {"RetailRocket"}
     assert (out / "next_item.png").is_file()
@@ -284,11 +288,11 @@ def test_claims_are_judged_with_all_others():
     luck = generator.normal(size=10)
     values = {}
     for agent, gain in (("next-item", 0.0), ("sqn", 1.0), ("sqn:gamma=0.0", 1.0), ("popular", -1.0)):
-        for split in next_item.SPLITS:
+        for split in ("random", "temporal"):
             for metric in next_item.CLAIMED:
                 values[agent, split, metric] = luck + gain + 0.01 * generator.normal(size=10)
     agents = ["popular", "next-item", "sqn", "sqn:gamma=0.0"]
-    size = {"agents": agents, "splits": next_item.SPLITS}
+    size = {"agents": agents, "temporal": ["next-item"]}
     learned, others, foresight, late = next_item.questions("Tiny-v0", size, values)
     rows, findings = judged("next-item", "Tiny-v0", learned, digits=4)
     assert [finding.shown for finding in findings] == [True] * 4
@@ -301,7 +305,8 @@ def test_claims_are_judged_with_all_others():
     assert [finding.shown for finding in findings] == [False, False]
     assert "not shown to differ from that of sqn:gamma=0.0" in findings[0].text
     assert len(late) == 2
-    assert next_item.questions("Tiny-v0", {"agents": ["sqn"], "splits": ["random"]}, values)[3] == []
+    early = {key: of for key, of in values.items() if key[1] == "random"}
+    assert next_item.questions("Tiny-v0", size, early)[3] == []
     single = [one._replace(values=one.values[:1], reference=one.reference[:1]) for one in late]
     assert judged("next-item", "Tiny-v0", single) == judged("next-item", "Tiny-v0", []) == ([], [])
 
