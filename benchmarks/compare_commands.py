@@ -54,6 +54,15 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --experiment next-item, your own files instead of a simulator's log: RetailRocket's "
+            "events.csv, YooChoose's yoochoose-clicks.dat (RC15), or a folder with one of them.",
+            metavar="PATH",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -76,7 +85,8 @@ def compare(
     learners on that log, online learners on live users), and lets all of them serve the same held-out
     users with the same luck. Prints two tables; writes them, per_seed.csv, summary.json and figures.
 
-    With --experiment, answers one question instead: exploration, reward-design, same-agent, planted.
+    With --experiment, answers one question instead: controls, exploration, long-run, next-item, offline,
+    planted, reward-design, same-agent, verdict.
     """
     with plain_errors():
         check_agents_package()
@@ -95,8 +105,10 @@ def compare(
             if scenario is not None or agents is not None:
                 raise UsageError("--scenario and --agents are for the main job: an experiment has its own")
             folder = out or Path("results") / experiment
-            run_experiment(name=experiment, preset=name, out=folder, **shared)
+            run_experiment(name=experiment, preset=name, out=folder, data=data, **shared)
             return
+        if data is not None:
+            raise UsageError("--data is for --experiment next-item: the main job makes its own")
         if name == "standard":
             raise UsageError("--preset standard is for experiments; the main job has --quick and --full")
         from benchmarks.compare import compare as run
