@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 
 from agents.choices import Choices, choices_in
 from agents.encoders import ENCODERS, ItemTable, to_tensors
+from agents.learner import Learner, check_settings
 from agents.learning.batches import LogTensors
 from agents.learning.log_data import config_of, parts_of, read_log, spec_of_log
 from agents.learning.training import REPORT_EVERY as REPORT_EVERY
@@ -22,8 +21,7 @@ from agents.learning.training import Progress as Progress
 from agents.learning.training import Training, find_device, identity_of, train
 from agents.sampling import FloatArray
 from agents.seeding import build, single_thread, torch_generator
-from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
-from agents.storage import load_agent, save_agent
+from agents.spec import Observation, ObservationSpec, catalog_fingerprint
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -56,10 +54,7 @@ class TrainingConfig:
     max_grad_norm: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("dim", "batch_size", "epochs", "learning_rate", "max_grad_norm"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+        check_settings(self, above_zero=("dim", "batch_size", "epochs", "learning_rate", "max_grad_norm"))
         if self.encoder not in ENCODERS:
             raise ValueError(f"encoder: expected one of {', '.join(ENCODERS)}, got {self.encoder!r}")
 
@@ -68,7 +63,7 @@ class TrainingConfig:
         return max(1, round(self.epochs * num_rows / min(self.batch_size, num_rows)))
 
 
-class OfflineAgent(ABC):
+class OfflineAgent(Learner):
     """A network trained from an event log that acts on batches of observations.
 
     Subclasses name their `config_class`, build their network, and write `begin`, `update` and `decide`.
@@ -78,28 +73,17 @@ class OfflineAgent(ABC):
     what it knows of the log, and updates leave them alone.
 
     Attributes:
-        config: an instance of `config_class`.
         network: everything that acting needs; on the CPU but while it is trained elsewhere.
         device: where updates happen. Log, network and the tensors that `begin` leaves in attributes are moved
             there; generators, and so draws, are the CPU's.
         learning: False while the loss of held-out decisions is measured: `descend` then does nothing.
     """
 
-    name: ClassVar[str]
-    needs_state: ClassVar[bool] = False
     config_class: ClassVar[type[TrainingConfig]]
 
     network: nn.Module
-    spec: ObservationSpec
-    fingerprint: str
     device: torch.device = torch.device("cpu")
     learning: bool = True
-
-    def __init__(self, config: TrainingConfig | None = None) -> None:
-        self.config: Any = self.config_class() if config is None else config
-        if not isinstance(self.config, self.config_class):
-            raise TypeError(f"config: expected {self.config_class.__name__}, got {type(config).__name__}")
-        self.num_topics = 0
 
     @abstractmethod
     def make_network(self) -> nn.Module:
@@ -232,12 +216,6 @@ class OfflineAgent(ABC):
         ]
         return parts[0] if len(parts) == 1 else Decision(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def check_observation(self, observation: Observation) -> None:
-        """Raise RuntimeError when the agent knows nothing yet, or what `spec.check` does."""
-        if not hasattr(self, "network"):
-            raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
-        self.spec.check(observation)
-
     def _seen(self, observation: Observation) -> tuple[dict[str, Tensor], Choices | None]:
         """A checked batch of observations as int64 tensors, and what each user can be shown."""
         dates = self.item_tables()[0].dates
@@ -261,39 +239,16 @@ class OfflineAgent(ABC):
         score: FloatArray = scores.double().numpy()
         return (score if choices is None else choices.score(score)), choices
 
-    def check_catalog(self, public_catalog: PublicCatalog) -> None:
-        """Raise ValueError when `public_catalog` is not the one that the agent was trained with."""
-        check_catalog(public_catalog, self.fingerprint)
+    def learned_arrays(self) -> Mapping[str, Tensor]:
+        """The network's."""
+        return self.network.state_dict()
 
-    def save(self, folder: str | Path) -> None:
-        """Write the agent to a folder, atomically (`agents.storage.save_agent`)."""
-        if not hasattr(self, "network"):
-            raise RuntimeError(f"{type(self).__name__}.save: fit the agent or load it first")
-        card = {
-            "config": asdict(self.config),
-            "spec": asdict(self.spec),
-            "num_topics": self.num_topics,
-            "catalog": self.fingerprint,
-        }
-        save_agent(folder, type(self).__name__, card, self.network.state_dict())
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read an agent that `save` wrote; it acts bit for bit as the saved one."""
-        card, arrays = load_agent(folder, cls.__name__)
-        agent = cls(cls.config_class(**card["config"]))
-        agent.spec = ObservationSpec(**card["spec"])
-        agent.num_topics = card["num_topics"]
-        agent.fingerprint = card["catalog"]
-        agent.network = build(agent.make_network, torch_generator(0))
-        agent.network.load_state_dict(arrays)
-        agent.network.eval()
-        return agent
+    def restore(self, arrays: Mapping[str, Tensor]) -> None:
+        """The network with these weights."""
+        self.network = build(self.make_network, torch_generator(0))
+        self.network.load_state_dict(arrays)
+        self.network.eval()
 
 
 def _silent(step: int, total: int, metrics: Mapping[str, float]) -> None:
     """Report nothing."""
-
-
-def _rows(observation: Observation, rows: slice) -> Observation:
-    return {key: column[rows] for key, column in observation.items()}

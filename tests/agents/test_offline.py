@@ -109,9 +109,9 @@ def test_reports_progress(world, log, agent_class, config_class):
 
 @both
 def test_an_empty_agent_says_so(tmp_path, agent_class, config_class, observation):
-    with pytest.raises(RuntimeError, match="fit the agent or load it first"):
+    with pytest.raises(RuntimeError, match="let the agent learn or load it first"):
         decide(agent_class(), observation)
-    with pytest.raises(RuntimeError, match="fit the agent or load it first"):
+    with pytest.raises(RuntimeError, match="let the agent learn or load it first"):
         agent_class().save(tmp_path / "agent")
     with pytest.raises(TypeError, match=f"config: expected {config_class.__name__}"):
         agent_class(TrainingConfig())
