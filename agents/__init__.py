@@ -23,6 +23,7 @@ from agents.oracles.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
 from agents.registry import AGENTS, COMPARED, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.spec_text import split_specs
+from agents.supervised.click_rates import ClickRates, ClickRatesConfig
 from agents.supervised.hist import HIST, HISTConfig
 from agents.supervised.neighbours import SKNN, ItemKNN, ItemKNNConfig, SKNNConfig
 from agents.supervised.next_item import NextItem, RewardWeighted
@@ -60,6 +61,8 @@ __all__ = [
     "BootstrappedDQN",
     "BootstrappedDQNConfig",
     "CQLConfig",
+    "ClickRates",
+    "ClickRatesConfig",
     "DQNConfig",
     "DoubleDQN",
     "DoubleDQNConfig",
