@@ -23,10 +23,10 @@ from agents.oracles.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
 from agents.registry import AGENTS, COMPARED, OFFLINE, ONLINE, OPTIMAL, agent_class, load_saved
 from agents.spec_text import split_specs
-from agents.supervised.click_rates import ClickRates, ClickRatesConfig
 from agents.supervised.hist import HIST, HISTConfig
 from agents.supervised.neighbours import SKNN, ItemKNN, ItemKNNConfig, SKNNConfig
 from agents.supervised.next_item import NextItem, RewardWeighted
+from agents.supervised.reward_rates import RewardRates, RewardRatesConfig
 from agents.value.cql import CQL, CQLConfig
 from agents.value.double_dqn import DoubleDQN, DoubleDQNConfig
 from agents.value.sa2c import SA2C, SA2CConfig
@@ -61,8 +61,6 @@ __all__ = [
     "BootstrappedDQN",
     "BootstrappedDQNConfig",
     "CQLConfig",
-    "ClickRates",
-    "ClickRatesConfig",
     "DQNConfig",
     "DoubleDQN",
     "DoubleDQNConfig",
@@ -87,6 +85,8 @@ __all__ = [
     "RandomPolicy",
     "Reinforce",
     "ReinforceConfig",
+    "RewardRates",
+    "RewardRatesConfig",
     "RewardWeighted",
     "SA2CConfig",
     "SACRec",

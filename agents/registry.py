@@ -16,10 +16,10 @@ from agents.online.bootstrapped_dqn import BootstrappedDQN
 from agents.online.dqn import DQN
 from agents.oracles.optimal import OptimalPolicy
 from agents.storage import saved_kind
-from agents.supervised.click_rates import ClickRates
 from agents.supervised.hist import HIST
 from agents.supervised.neighbours import SKNN, ItemKNN
 from agents.supervised.next_item import NextItem, RewardWeighted
+from agents.supervised.reward_rates import RewardRates
 from agents.value.cql import CQL
 from agents.value.double_dqn import DoubleDQN
 from agents.value.sa2c import SA2C
@@ -39,7 +39,7 @@ AGENTS: dict[str, type[Any]] = {
     "ips": Reinforce,
     "item-knn": ItemKNN,
     "sknn": SKNN,
-    "click-rates": ClickRates,
+    "reward-rates": RewardRates,
     "next-item": NextItem,
     "reward-weighted": RewardWeighted,
     "hist": HIST,

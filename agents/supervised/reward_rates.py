@@ -1,17 +1,17 @@
-"""Click rates counted in a log, and the topics that a user shows: what a platform knows without a network."""
+"""Rewards per impression in a log, and the topics that a user shows: what is known without a network."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
 
 from agents.choices import Dates, best_action, choices_in, saved_dates
-from agents.learning.batches import CLICK
+from agents.learning.batches import CLICK, share_reward
 from agents.learning.log_data import spec_of_log
 from agents.learning.training import Progress
 from agents.loggers.topic_utility import topic_share
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ClickRatesConfig:
-    """Settings of click rates.
+class RewardRatesConfig:
+    """Settings of reward rates.
 
     Attributes:
         topic_weight: utility of a topic that fills the whole visible history.
@@ -50,14 +50,15 @@ class ClickRatesConfig:
             raise ValueError(f"prior_impressions: expected above 0, got {self.prior_impressions}")
 
 
-class ClickRates:
+class RewardRates:
     """Shows the items of the highest utility; deterministic, ties go to the smaller id.
 
     utility(u, a) = topic_weight * share of topic(a) in the visible history of u
                     + item_weight * log(r_a / r) + segment_weight * log(r_{s(u), topic(a)} / r)
 
-    r_a and r_{s, c} are the clicks per impression of item a, and of items of topic c in segment s, with
-    ``prior_impressions`` at the overall rate r added to both counts.
+    r_a and r_{s, c} are the reward per impression of item a, and of items of topic c in segment s, with
+    ``prior_impressions`` at the overall rate r added to both counts, and r / 100 at least. A decision's
+    reward is shared by its clicked slots.
 
     It imitates: the rates of what was shown to those who like it are too high, and are not corrected. What
     it has counted grows stale when tastes or appeal drift.
@@ -65,9 +66,9 @@ class ClickRates:
     Source: Ours; additive smoothing of counts.
     """
 
-    name: ClassVar[str] = "click-rates"
+    name: ClassVar[str] = "reward-rates"
     needs_state: ClassVar[bool] = False
-    config_class = ClickRatesConfig
+    config_class = RewardRatesConfig
 
     spec: ObservationSpec
     fingerprint: str
@@ -76,10 +77,10 @@ class ClickRates:
     item_utility: FloatArray
     segment_utility: FloatArray
 
-    def __init__(self, config: ClickRatesConfig | None = None) -> None:
-        self.config = ClickRatesConfig() if config is None else config
-        if not isinstance(self.config, ClickRatesConfig):
-            raise TypeError(f"config: expected ClickRatesConfig, got {type(config).__name__}")
+    def __init__(self, config: RewardRatesConfig | None = None) -> None:
+        self.config = RewardRatesConfig() if config is None else config
+        if not isinstance(self.config, RewardRatesConfig):
+            raise TypeError(f"config: expected RewardRatesConfig, got {type(config).__name__}")
 
     def fit(
         self,
@@ -90,10 +91,10 @@ class ClickRates:
         spec: ObservationSpec | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Count clicks and impressions; nothing is random, so the seed does not matter.
+        """Count impressions and add up rewards; nothing is random, so the seed does not matter.
 
         Raises:
-            ValueError: the log and the catalog do not belong together, or the log is empty.
+            ValueError: the log and the catalog do not belong together, or the log is empty or earned nothing.
         """
         if len(log.action) == 0:
             raise ValueError("log: expected at least one decision, got none")
@@ -104,24 +105,26 @@ class ClickRates:
         num_topics, shape = int(public_catalog.num_topics), log.action.shape
         item = log.action.astype(np.int64)
         cell = log.segment.astype(np.int64)[:, None] * num_topics + self.topic[item]
-        clicked = (log.events & CLICK) > 0
-        overall = (clicked.sum() + 1.0) / (clicked.size + 1.0)
+        earned = share_reward(np.asarray(log.reward, np.float64), (log.events & CLICK) > 0)
+        overall = float(earned.mean())
+        if overall <= 0:
+            raise ValueError(f"log.reward: expected a mean above 0, got {overall:g}")
         weights = (self.config.item_weight, self.config.segment_weight)
         sizes = (self.spec.num_items, self.spec.num_segments * num_topics)
         of_item, of_cell = (
-            weight * np.log(self._rates(key.ravel(), clicked.ravel(), size, overall) / overall)
+            weight * np.log(self._rates(key.ravel(), earned.ravel(), size, overall) / overall)
             for weight, key, size in zip(weights, (item, cell), sizes, strict=True)
         )
         self.item_utility, self.segment_utility = of_item, of_cell.reshape(-1, num_topics)
         if progress is not None:
-            progress(1, 1, {"impressions": float(math.prod(shape)), "click_rate": float(overall)})
+            progress(1, 1, {"impressions": float(math.prod(shape)), "reward_rate": overall})
         return self
 
-    def _rates(self, key: IntArray, clicked: np.ndarray[Any, Any], size: int, overall: float) -> FloatArray:
-        """[size] float64 above 0: smoothed clicks per impression by key."""
+    def _rates(self, key: IntArray, earned: FloatArray, size: int, overall: float) -> FloatArray:
+        """[size] float64 above 0: smoothed reward per impression by key."""
         prior = self.config.prior_impressions
-        clicks, shown = np.bincount(key, clicked, size), np.bincount(key, minlength=size)
-        rates: FloatArray = (clicks + prior * overall) / (shown + prior)
+        total, shown = np.bincount(key, earned, size), np.bincount(key, minlength=size)
+        rates: FloatArray = np.maximum((total + prior * overall) / (shown + prior), overall / 100)
         return rates
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
@@ -132,7 +135,7 @@ class ClickRates:
             ValueError: the observation belongs to another scenario.
         """
         if not hasattr(self, "topic"):
-            raise RuntimeError("ClickRates.act: fit the agent or load it first")
+            raise RuntimeError("RewardRates.act: fit the agent or load it first")
         self.spec.check(observation)
         choices = choices_in(observation, self.spec.num_items, self.dates, self.spec.slate_size)
         share = topic_share(observation["history_items"], self.topic, self.segment_utility.shape[1])
@@ -153,19 +156,19 @@ class ClickRates:
     def save(self, folder: str | Path) -> None:
         """Write the agent to a folder, atomically."""
         if not hasattr(self, "topic"):
-            raise RuntimeError("ClickRates.save: fit the agent or load it first")
+            raise RuntimeError("RewardRates.save: fit the agent or load it first")
         card = {"config": asdict(self.config), "spec": asdict(self.spec), "catalog": self.fingerprint}
         arrays = {
             name: torch.from_numpy(getattr(self, name))
             for name in ("topic", "item_utility", "segment_utility")
         }
-        save_agent(folder, "ClickRates", card, arrays | saved_dates(self.dates))
+        save_agent(folder, "RewardRates", card, arrays | saved_dates(self.dates))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read an agent that `save` wrote."""
-        card, arrays = load_agent(folder, "ClickRates")
-        agent = cls(ClickRatesConfig(**card["config"]))
+        card, arrays = load_agent(folder, "RewardRates")
+        agent = cls(RewardRatesConfig(**card["config"]))
         agent.spec, agent.fingerprint = ObservationSpec(**card["spec"]), card["catalog"]
         agent.dates = Dates.from_arrays(arrays)
         agent.topic = arrays["topic"].numpy()
