@@ -205,7 +205,7 @@ def seeds_report(summary: Mapping[str, Any]) -> RenderableType:
             f"{row['switches']:.1f}",
             f"{row['restarts']:.1f}",
         )
-    notes = "In brackets: paired difference to the first arm, with 95% intervals over seeds; *: best of the phase."
+    notes = "In brackets: paired difference to the first arm, with 95% intervals; *: best of the phase."
     return Group(arms, Text(notes, style="dim"), strategies)
 
 
