@@ -116,7 +116,8 @@ def arms_by_phase(
     folder: TaskFolder, arms: list[str], seeds: list[int], phases: list[list[float]]
 ) -> list[dict[str, Any]]:
     """A row for each arm and phase: mean reward of a user, and its paired difference to the control's."""
-    rows, control = [], np.zeros(0)
+    rows: list[dict[str, Any]] = []
+    control = np.zeros((len(phases), len(seeds)))
     for place, arm in enumerate(arms):
         means = np.zeros((len(phases), len(seeds)))
         for column, seed in enumerate(seeds):
