@@ -26,6 +26,7 @@ from agents.spec_text import split_specs
 from agents.supervised.hist import HIST, HISTConfig
 from agents.supervised.neighbours import SKNN, ItemKNN, ItemKNNConfig, SKNNConfig
 from agents.supervised.next_item import NextItem, RewardWeighted
+from agents.supervised.reward_rates import RewardRates, RewardRatesConfig
 from agents.value.cql import CQL, CQLConfig
 from agents.value.double_dqn import DoubleDQN, DoubleDQNConfig
 from agents.value.sa2c import SA2C, SA2CConfig
@@ -84,6 +85,8 @@ __all__ = [
     "RandomPolicy",
     "Reinforce",
     "ReinforceConfig",
+    "RewardRates",
+    "RewardRatesConfig",
     "RewardWeighted",
     "SA2CConfig",
     "SACRec",

@@ -19,6 +19,7 @@ from agents.storage import saved_kind
 from agents.supervised.hist import HIST
 from agents.supervised.neighbours import SKNN, ItemKNN
 from agents.supervised.next_item import NextItem, RewardWeighted
+from agents.supervised.reward_rates import RewardRates
 from agents.value.cql import CQL
 from agents.value.double_dqn import DoubleDQN
 from agents.value.sa2c import SA2C
@@ -38,6 +39,7 @@ AGENTS: dict[str, type[Any]] = {
     "ips": Reinforce,
     "item-knn": ItemKNN,
     "sknn": SKNN,
+    "reward-rates": RewardRates,
     "next-item": NextItem,
     "reward-weighted": RewardWeighted,
     "hist": HIST,

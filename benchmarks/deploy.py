@@ -56,19 +56,7 @@ def deploy(
 ) -> dict[str, Any]:
     """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
     check_file(json_path)
-    scenario = find_scenario(asked.scenario)
-    world = World(get_scenario(scenario).config)
-    arms = ordered(asked.arms or BUILT_IN)
-    if len(arms) < 2:
-        raise UsageError("--arms: expected at least two different arms, the first of them the control")
-    if asked.strategy != "all" and asked.strategy not in STRATEGIES:
-        raise UsageError(
-            f"--strategy: unknown strategy {asked.strategy!r}; {nearest(asked.strategy, STRATEGIES)}"
-        )
-    if asked.users < 10 * asked.batch_size:
-        raise UsageError(f"--users: expected at least 10 batches of {asked.batch_size}, got {asked.users}")
-    for arm in arms:
-        find_policy("--arms", arm, world)
+    scenario, world, arms = check_asked(asked)
     settings = {
         "command": "deploy",
         "scenario": scenario,
@@ -117,6 +105,28 @@ def deploy(
     if json_path is not None:
         write_json(json_path, summary)
     return summary
+
+
+def check_asked(asked: Asked) -> tuple[str, World, list[str]]:
+    """The full id of the scenario, its world, and the arms.
+
+    Raises:
+        UsageError: something that was asked for does not exist, or is too little.
+    """
+    scenario = find_scenario(asked.scenario)
+    world = World(get_scenario(scenario).config)
+    arms = ordered(asked.arms or BUILT_IN)
+    if len(arms) < 2:
+        raise UsageError("--arms: expected at least two different arms, the first of them the control")
+    if asked.strategy != "all" and asked.strategy not in STRATEGIES:
+        raise UsageError(
+            f"--strategy: unknown strategy {asked.strategy!r}; {nearest(asked.strategy, STRATEGIES)}"
+        )
+    if asked.users < 10 * asked.batch_size:
+        raise UsageError(f"--users: expected at least 10 batches of {asked.batch_size}, got {asked.users}")
+    for arm in arms:
+        find_policy("--arms", arm, world)
+    return scenario, world, arms
 
 
 def arm_origin(arm: str) -> str:

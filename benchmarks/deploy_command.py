@@ -48,6 +48,16 @@ def deploy(
             "serve at once, and the strategy alone decides.",
         ),
     ] = True,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            help="More than 1: so many paired repetitions with other users, seed, seed + 1, ...; all arms at "
+            "the start, no ramp. Prints what each arm earns in each phase of the drift, and the regret of "
+            "the strategies with intervals.",
+            min=1,
+            max=100,
+        ),
+    ] = 1,
     study: Annotated[
         bool, typer.Option("--study", help="No arms: error rates, power and regret in worlds of known truth.")
     ] = False,
@@ -59,7 +69,7 @@ def deploy(
         Path | None,
         typer.Option(
             help="Folder for results; a run that was cut resumes from what it holds. Default: "
-            "results/deploy, with --study results/deploy-study.",
+            "results/deploy, with --study or --seeds results/deploy-study or deploy-seeds.",
             metavar="DIR",
             show_default=False,
         ),
@@ -97,11 +107,11 @@ def deploy(
         from benchmarks.deploy import Asked
         from benchmarks.deploy import deploy as run
 
-        run(
-            Asked(scenario, chosen, strategy, users, batch, seed, release_every, ramp),
-            out or Path("results/deploy"),
-            jobs or default_jobs(),
-            overwrite,
-            json,
-            standard_output(),
-        )
+        asked = Asked(scenario, chosen, strategy, users, batch, seed, release_every, ramp)
+        rest = (jobs or default_jobs(), overwrite, json, standard_output())
+        if seeds > 1:
+            from benchmarks.deploy_seeds import deploy_seeds
+
+            deploy_seeds(asked, seeds, out or Path("results/deploy-seeds"), *rest)
+            return
+        run(asked, out or Path("results/deploy"), *rest)

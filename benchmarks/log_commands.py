@@ -38,6 +38,15 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    hours: Annotated[
+        str | None,
+        typer.Option(
+            help="Only users who arrive within these hours of the world's run, such as 168:336. Default: all "
+            "of it.",
+            metavar="FROM:TO",
+            show_default=False,
+        ),
+    ] = None,
     partition_users: Annotated[
         str, typer.Option(help="Users per file, a multiple of 4096.", metavar="N")
     ] = "65536",
@@ -70,6 +79,7 @@ def simulate(
             users=users,
             seed=seed,
             steps=steps,
+            hours=hours,
             partition_users=partition_users,
             probabilities=probabilities,
             out=out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def run(
     users: str,
     seed: int,
     steps: int | None,
+    hours: str | None,
     partition_users: str,
     probabilities: bool,
     out: Path,
@@ -40,6 +42,7 @@ def run(
     check_file(json_path)
     num_users = one_size("--users", users)
     per_file = one_size("--partition-users", partition_users)
+    within = None if hours is None else two_hours("--hours", hours)
     chosen = get_scenario(find_scenario(scenario))
     check_writable(out)
     began, began_cpu = time.perf_counter(), time.process_time()
@@ -53,13 +56,15 @@ def run(
                 out,
                 seed=seed,
                 max_steps=steps,
+                hours=within,
                 partition_users=per_file,
                 probabilities=probabilities,
                 policy_origin=named.origin,
                 progress=display.update,
             )
         except ValueError as error:
-            raise UsageError(f"--{error}" if str(error).startswith("policy: ") else str(error)) from error
+            named_here = str(error).startswith(("policy: ", "hours: "))
+            raise UsageError(f"--{error}" if named_here else str(error)) from error
         except OSError as error:
             raise UsageError(
                 f"cannot write to {out}: {error}. Finished partitions stay, and the same command goes on "
@@ -84,6 +89,22 @@ def one_size(option: str, text: str) -> int:
     if len(sizes) != 1:
         raise UsageError(f"{option}: expected one number, got {text}")
     return sizes[0]
+
+
+def two_hours(option: str, text: str) -> tuple[float, float]:
+    """Two hours with a colon between them.
+
+    Raises:
+        UsageError: they are none.
+    """
+    start, colon, stop = text.partition(":")
+    try:
+        found = float(start), float(stop)
+    except ValueError:
+        colon = ""
+    if not colon or not all(map(math.isfinite, found)):
+        raise UsageError(f"{option}: expected two hours such as 168:336, got {text!r}")
+    return found
 
 
 def summary(folder: LogFolder, display: _Display, seconds: float, cpu_seconds: float) -> dict[str, Any]:

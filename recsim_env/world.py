@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from functools import cached_property
@@ -91,15 +92,44 @@ class World:
         """Whether users come back within an episode."""
         return self.config.returns.lifetime_hours > 0
 
-    def users(self, count: int, first: int = 0) -> NDArray[np.int64]:
-        """Users number first .. first + count - 1 of a sample: [count] int64 ids, all different.
+    def users(
+        self, count: int, first: int = 0, hours: tuple[float, float] | None = None
+    ) -> NDArray[np.int64]:
+        """Users number first .. first + count - 1 of a sample of ``count``; see ``user_ids``."""
+        return self.user_ids(np.arange(first, first + count), count, hours)
 
-        Where there is a run, every ``count`` of them arrive evenly over it.
+    def user_ids(
+        self, numbers: NDArray[np.int64], count: int, hours: tuple[float, float] | None = None
+    ) -> NDArray[np.int64]:
+        """The ids of some users of a sample, by their numbers in it: int64, different for different numbers.
+
+        Where there is a run, every ``count`` of them arrive evenly over it, or over a part of it.
+
+        Args:
+            numbers: int64, from 0.
+            count: size of the sample.
+            hours: (start, stop), only users who arrive at start <= hour < stop; by default all of the run.
+
+        Raises:
+            ValueError: no user arrives within these hours, or the world has no run.
         """
         run = self.config.run
-        stride = max(1, run.run_users // count) if run.run_hours else 1
-        numbers = np.arange(first, first + count)
-        return numbers * stride
+        if hours is None:
+            return numbers * (max(1, run.run_users // count) if run.run_hours else 1)
+        if not run.run_hours:
+            raise ValueError(f"hours: the world has no run whose hours they could be, got {hours}")
+        start, stop = hours
+        if not 0 <= start < stop <= run.run_hours:
+            raise ValueError(
+                f"hours: expected 0 <= start < stop <= run.run_hours={run.run_hours:g}, "
+                f"got {start:g}, {stop:g}"
+            )
+        begin, end = (math.ceil(hour * run.run_users / run.run_hours) for hour in hours)
+        width = end - begin
+        if width == 0:
+            raise ValueError(f"hours: no user arrives from hour {start:g} to {stop:g}")
+        place = numbers * max(1, width // count)
+        return place // width * run.run_users + begin + place % width
 
     @cached_property
     def public_catalog(self) -> PublicCatalog:

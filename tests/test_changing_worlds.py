@@ -29,6 +29,31 @@ class TestClock:
         assert len(set(self.world.users(250)) & set(self.world.users(250, 250))) == 0
         np.testing.assert_array_equal(small_world(1).users(3, 5), [5, 6, 7])
 
+    def test_a_sample_within_hours_covers_these_hours(self):
+        """1,000 users in 100 hours: numbers 200 .. 299 of every thousand arrive from hour 20 to 30."""
+        np.testing.assert_array_equal(self.world.users(4, hours=(20.0, 30.0)), [200, 225, 250, 275])
+        np.testing.assert_array_equal(self.world.users(3, 99, hours=(29.9, 30.05)), [49_300, 50_299, 50_300])
+        many = self.world.users(250, hours=(20.0, 30.0))
+        assert len(set(many)) == 250
+        states, _ = fresh_states(self.world, many)
+        assert states["hour"].min() == 20.0
+        assert states["hour"].max() < 30.0
+        np.testing.assert_array_equal(self.world.users(250, 7, hours=(0.0, 100.0)), self.world.users(250, 7))
+
+    @pytest.mark.parametrize(
+        ("hours", "message"),
+        [
+            ((20.0, 20.0), r"hours: expected 0 <= start < stop <= run.run_hours=100, got 20, 20"),
+            ((-1.0, 20.0), "got -1, 20"),
+            ((20.0, 101.0), "got 20, 101"),
+            ((float("nan"), 20.0), "got nan, 20"),
+            ((20.01, 20.02), "hours: no user arrives from hour 20.01 to 20.02"),
+        ],
+    )
+    def test_hours_in_which_nobody_arrives(self, hours, message):
+        with pytest.raises(ValueError, match=message):
+            self.world.users(3, hours=hours)
+
     def test_without_a_run_there_is_no_hour(self):
         _, observation = fresh_states(small_world(1), np.arange(3))
         assert "hour" not in observation.visible(60)

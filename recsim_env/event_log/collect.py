@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from numpy.typing import NDArray
 
 from recsim_env.event_log.columns import COLUMNS, OBSERVATION_KEYS, OPTIONAL_COLUMNS, as_column
 from recsim_env.event_log.log import EventLog
@@ -61,7 +62,8 @@ def collect_log(
             progress(min(num_rows, num_decisions), num_decisions)
 
     while num_rows < num_decisions:
-        parts.append(serve_block(world, policy, seed, block, max_steps, progress=count))
+        users = np.arange(block * BLOCK_USERS, (block + 1) * BLOCK_USERS)
+        parts.append(serve_block(world, policy, seed, block, users, max_steps, progress=count))
         block += 1
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     log = EventLog.from_columns(joined, policy.name, provenance_of(world, scenario, max_steps, seed))
@@ -103,26 +105,22 @@ def serve_block(
     policy: Policy,
     seed: int,
     block: int,
+    users: NDArray[np.int64],
     max_steps: int,
     *,
-    last_user: int | None = None,
-    stride: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, np.ndarray]:
-    """The sorted columns of the users of one block, from block * BLOCK_USERS on.
+    """The sorted columns of the users of one block.
 
     Args:
         world: the simulator.
         policy: the logging policy; it draws from a generator seeded with (seed, block).
         seed: of the users' luck.
         block: which block.
+        users: [n] their ids.
         max_steps: horizon of a session.
-        last_user: the block ends before this user, where that is earlier.
-        stride: user number i has the id i * stride; see `World.users`.
         progress: called with the number of rows of every step of the batch.
     """
-    stop = (block + 1) * BLOCK_USERS
-    users = stride * np.arange(block * BLOCK_USERS, stop if last_user is None else min(stop, last_user))
     generator = np.random.default_rng([seed, block])
     batches = []
     for batch in rollout(

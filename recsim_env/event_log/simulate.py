@@ -53,6 +53,7 @@ def simulate(
     *,
     seed: int = 0,
     max_steps: int | None = None,
+    hours: tuple[float, float] | None = None,
     partition_users: int = DEFAULT_PARTITION,
     probabilities: bool = False,
     policy_origin: Mapping[str, Any] | None = None,
@@ -74,6 +75,7 @@ def simulate(
         out: the folder.
         seed: of the users' luck; the policy draws from generators seeded with (seed, block of users).
         max_steps: horizon of a session; that of the scenario by default.
+        hours: (start, stop), log only users who arrive at start <= hour < stop of the world's run.
         partition_users: users per file, a multiple of `BLOCK_USERS`.
         probabilities: whether to log the column ``item_prob``, for which the policy must have
             ``item_prob(observation)`` -> [b, N].
@@ -102,13 +104,13 @@ def simulate(
         raise ValueError(
             "probabilities: expected a world whose items are always on offer, or a two-stage one"
         )
-    run = world.config.run
-    stride = max(1, run.run_users // num_users) if run.run_hours else 1
+    world.user_ids(np.zeros(1, np.int64), num_users, hours)  # an error comes before any file
     provenance = {
         **provenance_of(world, scenario, max_steps, seed),
         "policy": {"name": policy.name, **(policy_origin or {})},
         "probabilities": probabilities,
         "block_users": BLOCK_USERS,
+        **({} if hours is None else {"hours": list(hours)}),
     }
     header = {
         "format": FORMAT,
@@ -120,7 +122,8 @@ def simulate(
     }
 
     def serve(block: int, stop: int) -> Columns:
-        return serve_block(world, policy, seed, block, max_steps, last_user=stop, stride=stride)
+        numbers = np.arange(block * BLOCK_USERS, min((block + 1) * BLOCK_USERS, stop))
+        return serve_block(world, policy, seed, block, world.user_ids(numbers, num_users, hours), max_steps)
 
     with closing(Manifest(Path(out), header)) as manifest:
         _write_missing(manifest, serve, policy, probabilities, progress or (lambda done: None))

@@ -15,10 +15,13 @@ from benchmarks.cli import app
 from benchmarks.deploy_errors import Peeking, releases
 from benchmarks.deploy_regret import regret
 from benchmarks.deploy_report import mean_row, median_row, release_rows, share_row, study_table
+from benchmarks.deploy_seeds import arms_by_phase, phases_of
 from benchmarks.deploy_simulator import Recorded, Table, arm_curves, deploy_table
 from benchmarks.deploy_study import Preset
 from benchmarks.deploy_users import picked
 from benchmarks.deploy_worlds import BEST, WORLDS, draw_world, run_many
+from benchmarks.tasks import TaskFolder, write_json
+from recsim_env import get_scenario
 from recsim_env.deployment import Batch, Controller, Deployment, Feedback, Settings, make_strategy
 
 
@@ -210,3 +213,39 @@ def test_the_study_runs_and_a_cut_run_resumes(tmp_path, monkeypatch):
     (tmp_path / "tasks" / "drift-ucb.json").unlink()
     again = deploy_study.study(**options, json_path=None, console=console)
     assert again["rows"] == summary["rows"]
+
+
+def test_paired_repetitions_tell_what_arms_earn_in_each_phase(tmp_path):
+    arms = ("--scenario", "Tiny-v0", "--arms", "popular", "greedy", "--users", 200, "--batch", 10)
+    found = invoke(*arms, "--seeds", 2, "--strategy", "thompson", "--jobs", 1, "--out", tmp_path)
+    assert found.exit_code == 0, found.output
+    saved = json.loads((tmp_path / "seeds.json").read_text())
+    popular, greedy = saved["arms"]
+    assert popular["over_control"] == [0, 0, 0]
+    assert greedy["over_control"][0] == pytest.approx(greedy["reward"][0] - popular["reward"][0], abs=1e-3)
+    (row,) = saved["strategies"]
+    assert row["over_paper"] is None  # the six have not all run
+    assert row["dynamic_regret"][1] <= row["dynamic_regret"][0] <= row["dynamic_regret"][2]
+    assert "thompson" in found.output
+
+
+def test_phases_begin_where_declared_changes_do():
+    edges = [[0, 168], [168, 336], [336, 456], [456, 552], [552, 720]]
+    assert phases_of(get_scenario("Drift-v0").config) == edges
+    assert phases_of(get_scenario("Tiny-v0").config) == [[0, 0]]
+
+
+def test_arms_by_phase_by_hand(tmp_path):
+    """Arm b earns 2 more in the first phase and 1 less in the second; seeds differ in the level alone."""
+    folder = TaskFolder(tmp_path, {"command": "test"}, False)
+    for seed in (0, 1):
+        for place, reward in enumerate(([1.0, 3.0, 5.0, 5.0], [3.0, 5.0, 4.0, 4.0])):
+            made = {"reward": [one + seed for one in reward], "hour": [0.0, 9.0, 10.0, 11.0]}
+            stored = {"result": made, "fingerprint": folder.fingerprint}
+            write_json(folder.path(f"serve-{place}-{seed}"), stored)
+    rows = arms_by_phase(folder, ["a", "b"], [0, 1], [[0.0, 10.0], [10.0, 20.0]])
+    found = {(row["arm"], row["phase"]): (row["reward"][0], row["over_control"]) for row in rows}
+    assert found["a", 0] == (2.5, [0, 0, 0])
+    assert found["a", 1] == (5.5, [0, 0, 0])
+    assert found["b", 0] == (4.5, [2, 2, 2])
+    assert found["b", 1] == (4.5, [-1, -1, -1])

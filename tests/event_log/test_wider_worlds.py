@@ -111,3 +111,19 @@ def test_probabilities_of_a_catalog_that_changes_are_refused(tmp_path):
     policy, _ = make_logging_policy("uniform", World(scenario.config))
     with pytest.raises(ValueError, match="expected a world whose items are always on offer"):
         simulate(scenario.id, policy, 10, tmp_path / "log", probabilities=True)
+
+
+def test_a_log_of_some_hours_of_the_run(tmp_path):
+    scenario = get_scenario("FreshCatalog-v0")
+    world = World(scenario.config)
+    policy = make_logging_policy("uniform", world).policy
+    folder = simulate(scenario.id, policy, 20, tmp_path / "log", hours=(168.0, 336.0))
+    log = EventLog.load(folder.path)
+    np.testing.assert_array_equal(np.unique(log.user_id), world.users(20, hours=(168.0, 336.0)))
+    assert log.extra_observation["hour"].min() == 168
+    assert 320 < log.extra_observation["hour"].max() < 336
+    with pytest.raises(ValueError, match=r"out: .* holds another log"):
+        simulate(scenario.id, policy, 20, tmp_path / "log")
+    with pytest.raises(ValueError, match="hours: expected 0 <= start"):
+        simulate(scenario.id, policy, 20, tmp_path / "none", hours=(0.0, 721.0))
+    assert not (tmp_path / "none").exists()

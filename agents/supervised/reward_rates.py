@@ -1,0 +1,177 @@
+"""Rewards per impression in a log, and the topics that a user shows: what is known without a network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+import torch
+
+from agents.choices import Dates, best_action, choices_in, saved_dates
+from agents.learning.batches import CLICK, share_reward
+from agents.learning.log_data import spec_of_log
+from agents.learning.training import Progress
+from agents.loggers.topic_utility import topic_share
+from agents.sampling import FloatArray, IntArray
+from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
+from agents.storage import load_agent, save_agent
+from recsim_env import Decision
+
+if TYPE_CHECKING:
+    from recsim_env.catalog import PublicCatalog
+    from recsim_env.event_log import EventLog
+
+
+@dataclass(frozen=True)
+class RewardRatesConfig:
+    """Settings of reward rates.
+
+    Attributes:
+        topic_weight: utility of a topic that fills the whole visible history.
+        item_weight, segment_weight: utility of one unit of the log rate of an item, and of a topic in the
+            user's segment.
+        prior_impressions: impressions at the overall rate that are added to every count, so that rates from
+            few are near it; above 0.
+    """
+
+    topic_weight: float = 6.0
+    item_weight: float = 1.0
+    segment_weight: float = 1.0
+    prior_impressions: float = 100.0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name}: expected a finite number, got {value}")
+        if self.prior_impressions <= 0:
+            raise ValueError(f"prior_impressions: expected above 0, got {self.prior_impressions}")
+
+
+class RewardRates:
+    """Shows the items of the highest utility; deterministic, ties go to the smaller id.
+
+    utility(u, a) = topic_weight * share of topic(a) in the visible history of u
+                    + item_weight * log(r_a / r) + segment_weight * log(r_{s(u), topic(a)} / r)
+
+    r_a and r_{s, c} are the reward per impression of item a, and of items of topic c in segment s, with
+    ``prior_impressions`` at the overall rate r added to both counts, and r / 100 at least. A decision's
+    reward is shared by its clicked slots.
+
+    It imitates: the rates of what was shown to those who like it are too high, and are not corrected. What
+    it has counted grows stale when tastes or appeal drift.
+
+    Source: Ours; additive smoothing of counts.
+    """
+
+    name: ClassVar[str] = "reward-rates"
+    needs_state: ClassVar[bool] = False
+    config_class = RewardRatesConfig
+
+    spec: ObservationSpec
+    fingerprint: str
+    dates: Dates | None
+    topic: IntArray
+    item_utility: FloatArray
+    segment_utility: FloatArray
+
+    def __init__(self, config: RewardRatesConfig | None = None) -> None:
+        self.config = RewardRatesConfig() if config is None else config
+        if not isinstance(self.config, RewardRatesConfig):
+            raise TypeError(f"config: expected RewardRatesConfig, got {type(config).__name__}")
+
+    def fit(
+        self,
+        log: EventLog,
+        public_catalog: PublicCatalog,
+        *,
+        seed: int,
+        spec: ObservationSpec | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Count impressions and add up rewards; nothing is random, so the seed does not matter.
+
+        Raises:
+            ValueError: the log and the catalog do not belong together, or the log is empty or earned nothing.
+        """
+        if len(log.action) == 0:
+            raise ValueError("log: expected at least one decision, got none")
+        self.spec = spec_of_log(log, public_catalog) if spec is None else spec
+        self.fingerprint = catalog_fingerprint(public_catalog)
+        self.dates = Dates.of(public_catalog)
+        self.topic = np.array(public_catalog.topic, np.int64)
+        num_topics, shape = int(public_catalog.num_topics), log.action.shape
+        item = log.action.astype(np.int64)
+        cell = log.segment.astype(np.int64)[:, None] * num_topics + self.topic[item]
+        earned = share_reward(np.asarray(log.reward, np.float64), (log.events & CLICK) > 0)
+        overall = float(earned.mean())
+        if overall <= 0:
+            raise ValueError(f"log.reward: expected a mean above 0, got {overall:g}")
+        weights = (self.config.item_weight, self.config.segment_weight)
+        sizes = (self.spec.num_items, self.spec.num_segments * num_topics)
+        of_item, of_cell = (
+            weight * np.log(self._rates(key.ravel(), earned.ravel(), size, overall) / overall)
+            for weight, key, size in zip(weights, (item, cell), sizes, strict=True)
+        )
+        self.item_utility, self.segment_utility = of_item, of_cell.reshape(-1, num_topics)
+        if progress is not None:
+            progress(1, 1, {"impressions": float(math.prod(shape)), "reward_rate": overall})
+        return self
+
+    def _rates(self, key: IntArray, earned: FloatArray, size: int, overall: float) -> FloatArray:
+        """[size] float64 above 0: smoothed reward per impression by key."""
+        prior = self.config.prior_impressions
+        total, shown = np.bincount(key, earned, size), np.bincount(key, minlength=size)
+        rates: FloatArray = np.maximum((total + prior * overall) / (shown + prior), overall / 100)
+        return rates
+
+    def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
+        """The best choices of each user.
+
+        Raises:
+            RuntimeError: the agent was neither fitted nor loaded.
+            ValueError: the observation belongs to another scenario.
+        """
+        if not hasattr(self, "topic"):
+            raise RuntimeError("RewardRates.act: fit the agent or load it first")
+        self.spec.check(observation)
+        choices = choices_in(observation, self.spec.num_items, self.dates, self.spec.slate_size)
+        share = topic_share(observation["history_items"], self.topic, self.segment_utility.shape[1])
+        segment = np.asarray(observation["segment"], np.int64).reshape(-1)
+        of_topic = self.config.topic_weight * share + self.segment_utility[segment]
+        if choices is not None and choices.numbered:
+            items = choices.items[choices.row]
+            score = np.take_along_axis(of_topic, self.topic[items], axis=1) + self.item_utility[items]
+        else:
+            score = of_topic[:, self.topic] + self.item_utility
+        action = best_action(score, choices, self.spec.slate_size)
+        return Decision(action, np.ones(len(action)))
+
+    def check_catalog(self, public_catalog: PublicCatalog) -> None:
+        """Raise ValueError when `public_catalog` is not the one that the agent was made with."""
+        check_catalog(public_catalog, self.fingerprint)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the agent to a folder, atomically."""
+        if not hasattr(self, "topic"):
+            raise RuntimeError("RewardRates.save: fit the agent or load it first")
+        card = {"config": asdict(self.config), "spec": asdict(self.spec), "catalog": self.fingerprint}
+        arrays = {
+            name: torch.from_numpy(getattr(self, name))
+            for name in ("topic", "item_utility", "segment_utility")
+        }
+        save_agent(folder, "RewardRates", card, arrays | saved_dates(self.dates))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read an agent that `save` wrote."""
+        card, arrays = load_agent(folder, "RewardRates")
+        agent = cls(RewardRatesConfig(**card["config"]))
+        agent.spec, agent.fingerprint = ObservationSpec(**card["spec"]), card["catalog"]
+        agent.dates = Dates.from_arrays(arrays)
+        agent.topic = arrays["topic"].numpy()
+        agent.item_utility = arrays["item_utility"].numpy()
+        agent.segment_utility = arrays["segment_utility"].numpy()
+        return agent
