@@ -1,4 +1,4 @@
-"""Impressions -> figures: engagement, exploration, exposure, regret, fairness, stylised facts; streamed."""
+"""Impressions -> figures: engagement, exploration, exposure, regret, fairness, next-item ranks, facts."""
 
 from recsim_env.metrics.click_facts import HEAD_RANKS, POPULARITY_CLICKS
 from recsim_env.metrics.discovery import DiscoveryTally
@@ -22,6 +22,7 @@ from recsim_env.metrics.facts import Fact
 from recsim_env.metrics.fairness import SegmentTally, disparity, parity
 from recsim_env.metrics.items import ItemTally
 from recsim_env.metrics.novelty import NoveltyTally, self_information
+from recsim_env.metrics.ranking import hit_rate, ndcg, ranks_of
 from recsim_env.metrics.regret import RegretTally, lost_return
 from recsim_env.metrics.scorecard import FullScorecard, Scorecard
 from recsim_env.metrics.states import StateTally
@@ -50,9 +51,12 @@ __all__ = [
     "disparity",
     "exposure_entropy",
     "gini",
+    "hit_rate",
     "lorenz_curve",
     "lost_return",
+    "ndcg",
     "parity",
+    "ranks_of",
     "self_information",
     "tail_items",
     "tail_share",
