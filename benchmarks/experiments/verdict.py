@@ -7,9 +7,11 @@ earns from all users of the seed:
     ceiling = mean_all(myopic) + mean_few(planning - myopic)
     normalised score = mean over seeds(agent - random) / mean over seeds(ceiling - random)
 
-Both means are paired by seed, over the same users. The share of the gap that rests on few users is the small
-one, and where looking ahead is worth nothing, planning is the myopic oracle and no error is added at all.
-Intervals have the seeds of agent and gap together (`verdict_score`).
+Both means are paired by seed, over the same users. Most of the gap so rests on all users; and where looking
+ahead is worth nothing, planning is the myopic oracle and the few add no error at all. Intervals have the
+seeds of agent and gap together (`score_verdict.Gap`).
+
+Results depend on this file, not on those that score and draw them.
 """
 
 from __future__ import annotations
@@ -17,15 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from benchmarks.experiment import HELD_OUT_SEED, SCORING_DRAWS, Experiment, score_agent
+from benchmarks.experiment import Experiment, score_agent, serve_held_out
+from benchmarks.experiments.costs import learning_seconds
+from benchmarks.experiments.draw_verdict import draw
 from benchmarks.experiments.frame import Definition, Score, Size
-from benchmarks.experiments.verdict_figures import draw
-from benchmarks.experiments.verdict_score import NAME, PLANNING, Results, score_results
+from benchmarks.experiments.score_verdict import NAME, PLANNING, Results, score_results
 from benchmarks.tasks import Report, Task
-from recsim_env import World, get_scenario, rollout
-from recsim_env.metrics import EngagementTally
+from recsim_env import World, get_scenario
 
 REFERENCES = ["random", "popular", "logging", "myopic"]
 CORE = [
@@ -171,20 +171,11 @@ def score_planning(
     world = World(entry.config)
     users = world.users(eval_users, seed * eval_users)[:: max(1, eval_users // num_users)][:num_users]
     oracles: list[Any] = [MyopicOracle(world), PlanningOracle(world, entry.max_episode_steps)]
-    figures: list[dict[str, float]] = []
-    for policy in oracles:
-        tally = EngagementTally()
-        for batch in rollout(
-            world,
-            policy,
-            users,
-            seed=HELD_OUT_SEED,
-            generator=np.random.default_rng([seed, SCORING_DRAWS]),
-            max_steps=entry.max_episode_steps,
-        ):
-            tally.update(batch)
-            report(len(figures) * tally.num_users / num_users)
-        figures.append(tally.result())
+    figures = []
+    for part, oracle in enumerate(oracles):
+        progress = lambda done, part=part: report((part + done) / 2)  # noqa: E731
+        card = serve_held_out(world, oracle, users, seed, entry.max_episode_steps, progress)
+        figures.append(card.result())
     myopic, planning = figures
     return {"gain": {name: planning[name] - myopic[name] for name in ("reward_per_user", "session_length")}}
 
@@ -201,26 +192,6 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     return score_results(results)
 
 
-MILLISECONDS_PER_DECISION = {
-    "item-knn": 0.01,
-    "sknn": 0.02,
-    "linucb": 0.06,
-    "lints": 0.06,
-    "next-item": 0.2,
-    "reward-weighted": 0.2,
-    "hist": 0.2,
-    "ips": 0.2,
-    "double-dqn": 0.3,
-    "cql": 0.3,
-    "sqn": 0.33,
-    "sac-rec": 0.33,
-    "dqn": 0.45,
-    "sa2c": 0.47,
-    "snqn": 0.47,
-    "bootstrapped": 0.9,
-}
-"""Of one core, to learn from 1,000 items; what is not named learns nothing."""
-SECONDS_PER_USER = 0.002
 SECONDS_PER_PLANNED_USER = {
     "Tiny-v0": 0.01,
     "Boredom-v0": 0.35,
@@ -233,12 +204,10 @@ SECONDS_PER_PLANNED_USER = {
 
 def core_seconds(size: Size, seeds: Sequence[int]) -> float:
     """By the decisions that agents learn from, the users served, and those planned for."""
-    learned = sum(MILLISECONDS_PER_DECISION.get(agent.partition(":")[0], 0.0) for agent in size["agents"])
-    served = size["num_users"] * SECONDS_PER_USER * len(size["agents"])
+    each = learning_seconds(size["agents"], size["log_decisions"], size["num_users"])
     planned = [
         size["planning_users"] * SECONDS_PER_PLANNED_USER.get(scenario, 1.0) for scenario in size["scenarios"]
     ]
-    each = size["log_decisions"] * learned / 1_000 + served
     return len(seeds) * (len(planned) * each + sum(planned))
 
 

@@ -52,6 +52,16 @@ SMALL = {
         "num_repetitions": 20,
         "num_seeds": 1,
     },
+    "long-run": {
+        "scenarios": ["Tiny-v0"],
+        "ranked": ["popular", "item-knn", "next-item"],
+        "gammas": [0.0, 0.9],
+        "horizons": [3],
+        "log_decisions": 500,
+        "held_out_decisions": 300,
+        "num_users": 40,
+        "num_seeds": 2,
+    },
     "verdict": {
         "scenarios": ["Tiny-v0"],
         "agents": ["random", "popular", "logging", "myopic", "sqn", "sqn:gamma=0.0", "linucb"],

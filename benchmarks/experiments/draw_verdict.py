@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from benchmarks.experiments.dots import cross, dot, panels
 from benchmarks.experiments.paired import LEVEL, Twin
-from benchmarks.experiments.verdict_score import CEILING, FLOOR, PLANNING, SHUFFLED, TWINS
+from benchmarks.experiments.score_verdict import CEILING, FLOOR, PLANNING, SHUFFLED, TWINS
 from benchmarks.labels import label_points
 from benchmarks.style import FAMILIES, LOOKS, Look, display_name, figure, sweep_looks
 from benchmarks.summary import lookup_row
