@@ -92,7 +92,8 @@ def compare(
     learners on that log, online learners on live users), and lets all of them serve the same held-out
     users with the same luck. Prints two tables; writes them, per_seed.csv, summary.json and figures.
 
-    With --experiment, answers one question instead: exploration, reward-design, same-agent, planted.
+    With --experiment, answers one question instead: verdict, long-run, exploration, reward-design,
+    same-agent, planted.
     """
     with plain_errors():
         check_agents_package()

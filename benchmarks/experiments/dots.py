@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
+
 from benchmarks.labels import Mark
 from benchmarks.style import Look, figure
 
@@ -27,6 +29,7 @@ def panels(
         for panel, title in zip(axes[0], titles, strict=True):
             panel.set_title(title)
             panel.grid(axis="y", visible=False)
+            panel.xaxis.set_major_locator(MaxNLocator(4))
         first = axes[0, 0]
         first.set_yticks(range(len(lines)), [text for text, _ in lines], fontsize=8)
         first.set_ylim(-0.6, len(lines) - 0.4)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.experiments.dots import cross
+from benchmarks.experiments.kinds import agent_looks
 from benchmarks.experiments.score_long_run import CUTOFF, RANKED, reward_name, swept
 from benchmarks.labels import label_points
-from benchmarks.style import FAMILIES, Look, display_name, figure, sweep_looks
+from benchmarks.style import FAMILIES, Look, display_name, figure
 from benchmarks.summary import lookup_row
 
 ACCURACY = f"ndcg@{CUTOFF}"
@@ -62,7 +63,7 @@ def draw_sweep(
 
 def draw_accuracy(rows: Rows, scenarios: Sequence[str], ranked: Sequence[str], folder: Path) -> None:
     """Reward per user against NDCG on held-out clicks, and how alike the two rank agents."""
-    looks = sweep_looks(list(ranked))
+    looks = agent_looks(ranked)
     size = (5.2 * len(scenarios), 4.4)
     with figure(folder, "long_run_accuracy", figsize=size, ncols=len(scenarios), squeeze=False) as (_, axes):
         for panel, scenario in zip(axes[0], scenarios, strict=True):

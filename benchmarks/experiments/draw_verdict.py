@@ -10,19 +10,12 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from benchmarks.experiments.dots import cross, dot, panels
+from benchmarks.experiments.kinds import agent_looks, kind_look
 from benchmarks.experiments.paired import LEVEL, Twin
-from benchmarks.experiments.score_verdict import CEILING, FLOOR, PLANNING, SHUFFLED, TWINS
+from benchmarks.experiments.score_verdict import FLOOR, PLANNING, SHUFFLED, TWINS
 from benchmarks.labels import label_points
-from benchmarks.style import FAMILIES, LOOKS, Look, display_name, figure, sweep_looks
+from benchmarks.style import LOOKS, Look, display_name, figure
 from benchmarks.summary import lookup_row
-
-KINDS = {
-    "supervised": ("item-knn", "sknn", "next-item", "reward-weighted", "hist"),
-    "values": ("sqn", "snqn", "sac-rec", "sa2c", "double-dqn", "cql"),
-    "gradient": ("ips",),
-    "online": ("dqn", "bootstrapped", "linucb", "lints"),
-}
-"""What learns how, for colours; the rest learn nothing and are grey."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -36,27 +29,10 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
     if any("p_corrected" in row for row in rows):
         draw_twins(rows, scenarios, agents, folder)
     plain = [agent for agent in agents if ":" not in agent and agent not in (PLANNING, FLOOR)]
-    looks = dict(zip(plain, sweep_looks([swept(agent) for agent in plain]).values(), strict=True))
+    looks = agent_looks(plain)
     if summary["curves"]["profiles"]:
         draw_profiles(summary["curves"], looks, folder)
     draw_exposure(rows, scenarios, looks, folder)
-
-
-def kind_of(agent: str) -> str:
-    """A key of `KINDS`, or "" for what does not learn."""
-    name = agent.partition(":")[0]
-    return next((kind for kind, names in KINDS.items() if name in names), "")
-
-
-def swept(agent: str) -> str:
-    """The agent as an arm of a sweep over its kind, for `sweep_looks`."""
-    return f"{kind_of(agent)} {agent}".strip()
-
-
-def family_look(agent: str) -> Look:
-    """Colour and marker of the agent's kind."""
-    kind = kind_of(agent)
-    return FAMILIES[list(KINDS).index(kind)] if kind else LOOKS.get(agent, LOOKS[CEILING])
 
 
 def draw_scores(rows: Rows, scenarios: Sequence[str], agents: Sequence[str], folder: Path) -> None:
@@ -66,13 +42,13 @@ def draw_scores(rows: Rows, scenarios: Sequence[str], agents: Sequence[str], fol
         return lookup_row(rows, scenario, agent, "normalised_score")
 
     order = sorted(agents, key=lambda agent: np.mean([found(agent, one)["value"] for one in scenarios]))
-    lines = [(display_name(agent), family_look(agent).colour) for agent in order]
+    lines = [(display_name(agent), kind_look(agent).colour) for agent in order]
     with panels(folder, "verdict_scores", scenarios, lines) as axes:
         for panel, scenario in zip(axes, scenarios, strict=True):
             for end in (0.0, 1.0):
                 panel.axvline(end, color="#9a9a9a", lw=0.8)
             for line, agent in enumerate(order):
-                dot(panel, line, found(agent, scenario), family_look(agent), ":" not in agent)
+                dot(panel, line, found(agent, scenario), kind_look(agent), ":" not in agent)
             panel.xaxis.set_major_formatter(PercentFormatter(1.0))
             panel.set_xlabel("share of the gap from random\nto the planning oracle")
 
@@ -98,7 +74,7 @@ def draw_twins(rows: Rows, scenarios: Sequence[str], agents: Sequence[str], fold
 
 def twin_look(twin: Twin) -> Look:
     """That of the learner; grey where nothing is to be found."""
-    return LOOKS["logging"] if twin.agent == SHUFFLED else family_look(twin.agent)
+    return LOOKS["logging"] if twin.agent == SHUFFLED else kind_look(twin.agent)
 
 
 def draw_profiles(curves: Mapping[str, Any], looks: Mapping[str, Look], folder: Path) -> None:

@@ -142,15 +142,15 @@ def agreement(
         }
         rows += [row(NAME, scenario, RANKED, f"{name}_{accuracy}", one) for name, one in alike.items()]
         chosen, best = found.mean(axis=1).argmax(), reward.mean(axis=1).argmax()
-        shown = bool(alike["kendall"].low > 0)
+        tau = alike["kendall"]
+        said = "alike" if tau.low > 0 else "the other way round" if tau.high < 0 else "not shown to be alike"
         findings.append(
             Finding(
-                f"{scenario}: {accuracy} on held-out clicks {'ranks' if shown else 'is not shown to rank'} "
-                f"{len(names)} agents as their returns do: Kendall's tau {written(alike['kendall'])}, "
-                f"Spearman's rho {written(alike['spearman'])}. The most accurate is "
-                f"{display_name(names[chosen])}, with {reward[chosen].mean():.2f} reward per user; the most "
-                f"is earned by {display_name(names[best])}, {reward[best].mean():.2f}.",
-                shown,
+                f"{scenario}: how {accuracy} on held-out clicks and reward per user rank {len(names)} agents "
+                f"is {said}: Kendall's tau {written(tau)}, Spearman's rho {written(alike['spearman'])}. The "
+                f"most accurate is {display_name(names[chosen])}, with {reward[chosen].mean():.2f} reward "
+                f"per user; the most is earned by {display_name(names[best])}, {reward[best].mean():.2f}.",
+                bool(tau.low > 0),
             )
         )
     return rows, findings

@@ -142,15 +142,21 @@ def scenario_rows(
     return rows
 
 
+def leaders(scores: Mapping[str, Interval], count: int) -> str:
+    """The agents of highest score, with their intervals; oracles and controls aside."""
+    shown = {twin.agent for twin in TWINS} - {SHUFFLED}
+    able = [a for a in scores if a not in (FLOOR, CEILING) and (":" not in a or a in shown)]
+    best = sorted(able, key=lambda agent: -scores[agent].mean)[:count]
+    return "; ".join(f"{display_name(agent)} {percent(scores[agent])}" for agent in best)
+
+
 def order_finding(scenario: str, reward: Mapping[str, np.ndarray], gap: Gap) -> Finding:
     """Which learners earn most, and how much there is to earn."""
-    learners = [agent for agent in reward if agent not in (FLOOR, CEILING)]
-    best = sorted(learners, key=lambda agent: -reward[agent].mean())[:3]
-    leaders = "; ".join(f"{display_name(agent)} {percent(gap.share(reward[agent]))}" for agent in best)
+    shares = {agent: gap.share(of_seeds) for agent, of_seeds in reward.items()}
     return Finding(
         f"{scenario}: between random (0) and the planning oracle (100%), a gap of "
-        f"{written(over_seeds(list(gap.above)))} reward per user, the most is earned by {leaders}; "
-        f"the myopic oracle has {percent(gap.share(reward[CEILING]))}.",
+        f"{written(over_seeds(list(gap.above)))} reward per user, the most is earned by "
+        f"{leaders(shares, 3)}; the myopic oracle has {percent(shares[CEILING])}.",
         True,
     )
 
@@ -228,14 +234,12 @@ def across(
     iqm = {}
     for agent in rewards[worlds[0]]:
         gained = np.stack([rewards[world][agent] - gaps[world].floor for world in worlds], axis=1)
-        iqm[agent] = of_runs(gained, above, interquartile_mean)
-        rows.append(row(NAME, EVERYWHERE, agent, "normalised_iqm", as_interval(iqm[agent], len(above))))
+        iqm[agent] = as_interval(of_runs(gained, above, interquartile_mean), len(above))
+        rows.append(row(NAME, EVERYWHERE, agent, "normalised_iqm", iqm[agent]))
         profile = of_runs(gained, above, lambda scores: performance_profile(scores, THRESHOLDS))
         profiles[agent] = {name: part.tolist() for name, part in profile._asdict().items()}
     if len(above) > 1:
-        best = sorted((agent for agent in iqm if agent not in (FLOOR, CEILING)), key=lambda a: -iqm[a].value)
-        leaders = "; ".join(f"{display_name(a)} {percent(as_interval(iqm[a], len(above)))}" for a in best[:4])
-        findings.append(Finding(f"Over {', '.join(worlds)}, by interquartile mean: {leaders}.", True))
+        findings.append(Finding(f"Over {', '.join(worlds)}, by interquartile mean: {leaders(iqm, 4)}.", True))
         for twin in TWINS:
             if twin.agent in iqm and twin.control in iqm:
                 chance, found = improvement(twin, worlds, rewards)

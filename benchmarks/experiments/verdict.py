@@ -77,11 +77,11 @@ SIZES: dict[str, Size] = {
     "standard": {
         "scenarios": ["Storefront-v0", "Boredom-v0", "LongTermSatisfaction-v0", "Memoryless-v0"],
         "agents": REFERENCES + CORE + MORE,
-        "log_decisions": 50_000,
-        "online_decisions": 50_000,
+        "log_decisions": 45_000,
+        "online_decisions": 45_000,
         "online_users": 64,
         "num_users": 500,
-        "planning_users": 40,
+        "planning_users": 30,
         "num_seeds": 5,
     },
     "full": {
