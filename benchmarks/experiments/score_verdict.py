@@ -238,7 +238,7 @@ def across(
         rows.append(row(NAME, EVERYWHERE, agent, "normalised_iqm", iqm[agent]))
         profile = of_runs(gained, above, lambda scores: performance_profile(scores, THRESHOLDS))
         profiles[agent] = {name: part.tolist() for name, part in profile._asdict().items()}
-    if len(above) > 1:
+    if len(above) > 1 and len(worlds) > 1:  # of one world its own findings say more
         findings.append(Finding(f"Over {', '.join(worlds)}, by interquartile mean: {leaders(iqm, 4)}.", True))
         for twin in TWINS:
             if twin.agent in iqm and twin.control in iqm:

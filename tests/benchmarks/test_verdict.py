@@ -135,7 +135,7 @@ def test_the_whole_score_on_planted_results():
 
     earned = {"random": 0.0, "myopic": 8.0, "sqn": 6.0, "sqn:gamma=0.0": 4.0}
     worlds = {}
-    for place, world in enumerate(("Boredom-v0", "Memoryless-v0")):
+    for place, world in enumerate(("Boredom-v0", "Storefront-v0", "Memoryless-v0")):
         worlds[world] = {
             agent: seeds(LUCK + value + noise(20 + 10 * place + rank))
             for rank, (agent, value) in enumerate(earned.items())
