@@ -24,7 +24,8 @@ def panels(
         titles: of the panels.
         lines: (text, colour) of each line, the lowest first.
     """
-    size = (2.2 + 2.5 * len(titles), 1.3 + 0.21 * len(lines))
+    written = 0.062 * max(len(text) for text, _ in lines)  # inches, at font size 8
+    size = (0.4 + written + 2.4 * len(titles), 1.3 + 0.21 * len(lines))
     with figure(folder, name, figsize=size, ncols=len(titles), sharey=True, squeeze=False) as (_, axes):
         for panel, title in zip(axes[0], titles, strict=True):
             panel.set_title(title)

@@ -49,7 +49,7 @@ def draw_scores(rows: Rows, scenarios: Sequence[str], agents: Sequence[str], fol
                 panel.axvline(end, color="#9a9a9a", lw=0.8)
             for line, agent in enumerate(order):
                 dot(panel, line, found(agent, scenario), kind_look(agent), ":" not in agent)
-            panel.xaxis.set_major_formatter(PercentFormatter(1.0))
+            panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             panel.set_xlabel("share of the gap from random\nto the planning oracle")
 
 
@@ -68,7 +68,7 @@ def draw_twins(rows: Rows, scenarios: Sequence[str], agents: Sequence[str], fold
                 shown = one["p_corrected"] <= LEVEL and one["lower"] * one["upper"] > 0
                 scaled = {end: one[end] / (top - bottom) for end in ("value", "lower", "upper")}
                 dot(panel, line, scaled, twin_look(twin), shown)
-            panel.xaxis.set_major_formatter(PercentFormatter(1.0))
+            panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             panel.set_xlabel("difference, share of the gap\n(filled: shown, after Holm)")
 
 
@@ -99,8 +99,8 @@ def draw_profiles(curves: Mapping[str, Any], looks: Mapping[str, Look], folder: 
             )
         axes.set_xlim(thresholds[0], thresholds[-1])
         axes.set_ylim(0, 1.02)
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_xlabel("share of the gap from random to the planning oracle")
         axes.set_ylabel("runs that reach more")
         axes.set_title("Performance profile, the negative control aside")
@@ -126,8 +126,8 @@ def draw_exposure(rows: Rows, scenarios: Sequence[str], looks: Mapping[str, Look
                 for agent, look in looks.items()
             ]
             panel.set_title(scenario)
-            panel.xaxis.set_major_formatter(PercentFormatter(1.0))
-            panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+            panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             panel.margins(0.14)
             panel.set_xlabel("share of the gap from random to the planning oracle")
             panel.set_ylabel("impressions that go to the tail")

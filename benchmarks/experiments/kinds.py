@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.style import FAMILIES, LOOKS, Look, sweep_looks
+from benchmarks.style import FAMILIES, LOOKS, MARKERS, Look, sweep_looks
 
 KINDS = {
     "supervised": ("item-knn", "sknn", "next-item", "reward-weighted", "hist"),
-    "values": ("sqn", "snqn", "sac-rec", "sa2c", "double-dqn", "cql"),
+    "values": ("sqn", "snqn", "sac-rec", "sa2c", "double-dqn", "cql", "slateq"),
     "gradient": ("ips",),
     "online": ("dqn", "bootstrapped", "linucb", "lints"),
 }
@@ -28,10 +28,16 @@ def kind_look(agent: str) -> Look:
 
 
 def agent_looks(agents: Sequence[str]) -> dict[str, Look]:
-    """Agent -> look: colour by kind, marker and depth within it, for curves and scatters.
+    """Agent -> look, for curves and scatters: colour and dash by kind, depth within it, a marker of its own.
 
-    `sweep_looks` gives colours to families in the order in which they come; here all kinds come, in theirs.
+    Markers come again after ten learners.
     """
-    arms = [f"{kind_of(agent)} {agent}".strip() for agent in agents]
-    looks = sweep_looks([*(f"{kind} {names[0]}" for kind, names in KINDS.items()), *arms])
-    return {agent: looks[arm] for agent, arm in zip(agents, arms, strict=True)}
+    learners = [agent for kind in KINDS for agent in agents if kind_of(agent) == kind]
+    arms = [f"{kind_of(agent)} {agent}" for agent in learners]
+    everyone = [f"{kind} {names[0]}" for kind, names in KINDS.items()]  # so that kinds keep their colours
+    looks = sweep_looks([*everyone, *arms])
+    own = {
+        agent: looks[arm]._replace(marker=MARKERS[place % len(MARKERS)])
+        for place, (agent, arm) in enumerate(zip(learners, arms, strict=True))
+    }
+    return {agent: own.get(agent, kind_look(agent)) for agent in agents}

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from agents import AGENTS
 from benchmarks.aggregates import interquartile_mean
+from benchmarks.experiments.kinds import agent_looks, kind_look, kind_of
 from benchmarks.experiments.paired import Twin, differences, of_twins
 from benchmarks.experiments.score_verdict import (
     FORESIGHT,
@@ -159,6 +161,17 @@ def test_every_size_has_what_its_score_needs():
         assert {"random", "myopic", SHUFFLED, SUPERVISED} <= set(size["agents"])
         assert "Memoryless-v0" in size["scenarios"]
         assert size["planning_users"] <= size["num_users"]
+
+
+def test_every_agent_has_a_look_of_its_own_and_its_kind():
+    plain = [agent for agent in SIZES["full"]["agents"] if ":" not in agent]
+    looks = agent_looks(plain)
+    assert list(looks) == plain
+    assert len({(look.marker, str(look.dash)) for look in looks.values()}) == len(plain)
+    assert len({look.colour for look in looks.values()}) == len(plain)
+    for name, kind in AGENTS.items():
+        assert bool(kind_of(name)) == (hasattr(kind, "fit") or hasattr(kind, "learn")), name
+    assert looks["sqn"].dash == looks["sa2c"].dash == kind_look("sqn:gamma=0.0").dash
 
 
 @pytest.mark.slow
