@@ -123,7 +123,13 @@ def score_results(results: Results) -> Score:
     ]
     worlds = [scenario for scenario in results if scenario != CONTROL_WORLD]
     everywhere = across(worlds, rewards, gaps)
-    return Score(rows + everywhere.rows, controls + everywhere.findings + findings, everywhere.curves)
+    rows = sorted(everywhere.rows + rows, key=lambda one: first_asked(one["metric"]))
+    return Score(rows, controls + everywhere.findings + findings, everywhere.curves)
+
+
+def first_asked(metric: str) -> int:
+    """Place among the rows: a report shows the first of many."""
+    return 0 if metric.startswith("normalised") else 1 if "minus" in metric or "prob" in metric else 2
 
 
 def scenario_rows(
