@@ -11,8 +11,9 @@ from matplotlib.ticker import PercentFormatter
 
 from benchmarks.experiments.dots import cross, dot, panels
 from benchmarks.experiments.kinds import agent_looks, kind_look
+from benchmarks.experiments.normalised import FLOOR, PLANNING
 from benchmarks.experiments.paired import LEVEL, Twin
-from benchmarks.experiments.score_verdict import FLOOR, PLANNING, SHUFFLED, TWINS
+from benchmarks.experiments.score_verdict import SHUFFLED, TWINS
 from benchmarks.labels import label_points
 from benchmarks.style import LOOKS, Look, display_name, figure
 from benchmarks.summary import lookup_row

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from benchmarks.aggregates import (
-    Aggregate,
     improvement_interval,
     interquartile_mean,
     performance_profile,
-    stratified_interval,
 )
 from benchmarks.experiments.frame import Finding, Score, over_seeds, resampling, row, written
-from benchmarks.experiments.paired import Difference, Twin, of_twins
+from benchmarks.experiments.normalised import (
+    CEILING,
+    FLOOR,
+    PLANNING,
+    Gap,
+    as_interval,
+    of_runs,
+    percent,
+    planned,
+)
+from benchmarks.experiments.paired import Difference, Twin, differences, of_twins
 from benchmarks.statistics import Interval
 from benchmarks.style import display_name
 from benchmarks.summary import metric_values
 
 NAME = "verdict"
-PLANNING, CEILING, FLOOR = "planning", "myopic", "random"
 CONTROL_WORLD = "Memoryless-v0"
 """Where the myopic oracle is optimal. It is left out of what is said of all worlds together."""
 EVERYWHERE = "all"
@@ -55,50 +62,6 @@ Results = Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]
 """Scenario -> agent -> a result per seed: "metrics" of `score_agent`, or "gain" of the planning oracle."""
 
 
-class Gap(NamedTuple):
-    """How much there is to earn in a world above random recommendations.
-
-    Attributes:
-        floor: [R] float64, reward per user of random recommendations in each seed.
-        above: [R] float64, how much more the planning oracle earns.
-    """
-
-    floor: np.ndarray
-    above: np.ndarray
-
-    @classmethod
-    def of(cls, scenario: str, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Gap:
-        """From the results of a scenario.
-
-        Raises:
-            ValueError: the planning oracle does not earn more than random recommendations.
-        """
-        floor = metric_values(results[FLOOR], "reward_per_user")
-        above = planned(results, "reward_per_user") - floor
-        if not above.mean() > 0:
-            raise ValueError(f"{scenario}: expected the planning oracle above random, got {above.mean()}")
-        return cls(floor, above)
-
-    def share(self, reward: np.ndarray) -> Interval:
-        """A reward per user [R] as share of the gap, with its interval over seeds.
-
-        mean(reward - floor) / mean(above): a ratio of means, whose interval is that of the mean of the
-        seeds' linearised values, in which both parts vary together.
-
-        Source: the delta method for ratios, Cochran (1977), Sampling techniques, section 6.4.
-        """
-        scale = self.above.mean()
-        value = float((reward - self.floor).mean() / scale)
-        interval = over_seeds(list((reward - self.floor - value * self.above) / scale))
-        return interval._replace(mean=value, low=value + interval.low, high=value + interval.high)
-
-
-def planned(results: Mapping[str, Sequence[Mapping[str, Any]]], metric: str) -> np.ndarray:
-    """[R] float64: a mean per user of the planning oracle, estimated for all users of each seed."""
-    gain = np.array([one["gain"][metric] for one in results[PLANNING]], np.float64)
-    return metric_values(results[CEILING], metric) + gain
-
-
 def score_results(results: Results) -> Score:
     """Rows, findings and curves of all results."""
     rows: list[dict[str, Any]] = []
@@ -118,8 +81,8 @@ def score_results(results: Results) -> Score:
         if scenario != CONTROL_WORLD:
             findings += twin_findings(scenario, compared[scenario], gaps[scenario])
     controls = [
-        *memoryless_findings(compared.get(CONTROL_WORLD, {}), gaps.get(CONTROL_WORLD)),
-        *shuffled_finding(compared),
+        *memoryless_findings(rewards.get(CONTROL_WORLD, {}), gaps.get(CONTROL_WORLD)),
+        *shuffled_finding(rewards),
     ]
     worlds = [scenario for scenario in results if scenario != CONTROL_WORLD]
     everywhere = across(worlds, rewards, gaps)
@@ -180,13 +143,16 @@ def twin_findings(scenario: str, compared: Mapping[Twin, Difference], gap: Gap) 
     ]
 
 
-def memoryless_findings(compared: Mapping[Twin, Difference], gap: Gap | None) -> list[Finding]:
-    """The first negative control: where nothing that is shown matters later, foresight earns nothing."""
+def memoryless_findings(reward: Mapping[str, np.ndarray], gap: Gap | None) -> list[Finding]:
+    """The first negative control: where nothing that is shown matters later, foresight earns nothing.
+
+    P-values are corrected within a question only: others must not help to pass it.
+    """
     if gap is None:
         return []
     findings = []
     for asks, control in ((FORESIGHT, "myopic twin (gamma 0)"), (SUPERVISION, "supervised twin (next-item)")):
-        family = {twin: one for twin, one in compared.items() if twin.asks == asks}
+        family = of_twins([twin for twin in TWINS if twin.asks == asks], reward)
         if not family:
             continue
         above = [twin for twin, one in family.items() if one.shown and one.interval.mean > 0]
@@ -207,14 +173,17 @@ def memoryless_findings(compared: Mapping[Twin, Difference], gap: Gap | None) ->
     return findings
 
 
-def shuffled_finding(compared: Mapping[str, Mapping[Twin, Difference]]) -> list[Finding]:
-    """The second negative control: values of shuffled rewards bring nothing over the supervised twin."""
-    family = {
-        scenario: one
-        for scenario, of_twins in compared.items()
-        for twin, one in of_twins.items()
-        if twin.agent == SHUFFLED
+def shuffled_finding(rewards: Mapping[str, Mapping[str, np.ndarray]]) -> list[Finding]:
+    """The second negative control: values of shuffled rewards bring nothing over the supervised twin.
+
+    P-values are corrected for the number of worlds only.
+    """
+    pairs = {
+        scenario: (reward[SHUFFLED], reward[SUPERVISED])
+        for scenario, reward in rewards.items()
+        if SHUFFLED in reward and SUPERVISED in reward and len(reward[SHUFFLED]) > 1
     }
+    family = dict(zip(pairs, differences(list(pairs.values())), strict=True))
     if not family:
         return []
     above = [scenario for scenario, one in family.items() if one.shown and one.interval.mean > 0]
@@ -255,25 +224,6 @@ def across(
     return Score(rows, findings, curves)
 
 
-def of_runs(gained: np.ndarray, above: np.ndarray, statistic: Any) -> Aggregate:
-    """A statistic of normalised scores; a seed's reward and its part of the gap are resampled together.
-
-    Args:
-        gained: [R, M] float64, reward above random; above: [R, M] float64, that of the planning oracle.
-        statistic: of scores [..., R, M].
-    """
-    world = np.arange(gained.shape[1])
-
-    def of_seeds(number: np.ndarray) -> np.ndarray:
-        seed = number.astype(np.int64)
-        scores = gained[seed, world] / above[seed, world].mean(axis=-2, keepdims=True)
-        values: np.ndarray = statistic(scores)
-        return values
-
-    numbers = np.repeat(np.arange(len(gained), dtype=np.float64)[:, None], len(world), axis=1)
-    return stratified_interval(numbers, of_seeds, resampling())
-
-
 def improvement(
     twin: Twin, worlds: Sequence[str], rewards: Mapping[str, Mapping[str, np.ndarray]]
 ) -> tuple[dict[str, Any], Finding]:
@@ -289,20 +239,6 @@ def improvement(
         f"{display_name(twin.control)} with probability {written(chance)}.",
         shown,
     )
-
-
-def as_interval(aggregate: Aggregate, num_seeds: int) -> Interval:
-    """A figure of all worlds as an interval; without ends for a single seed."""
-    low, high = (float(end) if num_seeds > 1 else np.nan for end in (aggregate.low, aggregate.high))
-    return Interval(float(aggregate.value), low, high, "bootstrap" if num_seeds > 1 else "none", num_seeds)
-
-
-def percent(interval: Interval) -> str:
-    """A share with its interval in percent."""
-    return written(interval._replace(**{end: 100 * getattr(interval, end) for end in ENDS}), 0, "%")
-
-
-ENDS = ("mean", "low", "high")
 
 
 def of_gap(one: Difference, gap: Gap) -> str:

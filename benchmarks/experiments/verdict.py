@@ -9,7 +9,7 @@ earns from all users of the seed:
 
 Both means are paired by seed, over the same users. Most of the gap so rests on all users; and where looking
 ahead is worth nothing, planning is the myopic oracle and the few add no error at all. Intervals have the
-seeds of agent and gap together (`score_verdict.Gap`).
+seeds of agent and gap together (`normalised.Gap`).
 
 Results depend on this file, not on those that score and draw them.
 """
@@ -23,7 +23,8 @@ from benchmarks.experiment import Experiment, score_agent, serve_held_out
 from benchmarks.experiments.costs import learning_seconds
 from benchmarks.experiments.draw_verdict import draw
 from benchmarks.experiments.frame import Definition, Score, Size
-from benchmarks.experiments.score_verdict import NAME, PLANNING, Results, score_results
+from benchmarks.experiments.normalised import PLANNING
+from benchmarks.experiments.score_verdict import NAME, Results, score_results
 from benchmarks.tasks import Report, Task
 from recsim_env import World, get_scenario
 
