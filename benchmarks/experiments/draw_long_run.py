@@ -10,7 +10,7 @@ from benchmarks.experiments.dots import cross
 from benchmarks.experiments.kinds import agent_looks
 from benchmarks.experiments.score_long_run import CUTOFF, RANKED, reward_name, swept
 from benchmarks.labels import label_points
-from benchmarks.style import FAMILIES, Look, display_name, figure
+from benchmarks.style import Look, display_name, figure
 from benchmarks.summary import lookup_row
 
 ACCURACY = f"ndcg@{CUTOFF}"
@@ -31,17 +31,19 @@ def draw_gammas(
 ) -> None:
     """A panel for each horizon: what each gamma earns more than gamma 0 of the same learner."""
     spans = [*horizons, None]
-    size = (2.9 * len(spans) + 1.2, 3.4)
-    with figure(folder, f"long_run_gamma_{scenario}", figsize=size, ncols=len(spans)) as (_, axes):
+    size = (2.9 * len(spans) + 1.2, 3.7)
+    families = swept(gammas)
+    looks = agent_looks(list(families))
+    with figure(folder, f"long_run_gamma_{scenario}", figsize=size, ncols=len(spans)) as (drawing, axes):
+        drawing.suptitle(scenario, fontsize=10, fontweight="bold", x=0.01, ha="left")
         for panel, horizon in zip(axes, spans, strict=True):
             panel.axhline(0, color="#9a9a9a", lw=0.8)
-            for place, (family, agents) in enumerate(swept(gammas).items()):
-                draw_sweep(panel, rows, scenario, reward_name(horizon), family, agents, FAMILIES[place])
+            for family, agents in families.items():
+                draw_sweep(panel, rows, scenario, reward_name(horizon), family, agents, looks[family])
             panel.set_xticks(range(1, len(gammas)), [f"{gamma:g}" for gamma in gammas[1:]])
             panel.set_xlim(0.5, len(gammas) - 0.5)
             panel.set_xlabel("gamma")
             panel.set_title("whole session" if horizon is None else f"first {horizon} decisions")
-        axes[0].set_title(f"{scenario} · first {horizons[0]} decisions")
         axes[0].set_ylabel("reward per user, minus that of gamma 0")
         axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8)
 
