@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,10 @@ from benchmarks.engines import Engine
 from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
 from benchmarks.figures import draw_figures
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_settings, provenance
+from benchmarks.saving import run_settings, write_csv, write_rows, write_summary
 from benchmarks.summary import REFERENCES, seed_rows, summary_curves, summary_rows
 from benchmarks.tables import WIDE, comparison_tables
-from benchmarks.tasks import Task, TaskFolder, write_json
+from benchmarks.tasks import Task, TaskFolder
 from recsim_env import get_scenario
 from recsim_env.config import WorldConfig
 from recsim_env.event_log import replacing
@@ -64,7 +63,7 @@ def compare(
     )
     config = get_scenario(experiment.scenario).config
     names = find_agents(agents, config)
-    folder = TaskFolder(out, run_settings("compare", experiment, config, preset=preset), overwrite)
+    folder = TaskFolder(out, comparison_settings("compare", experiment, config, preset=preset), overwrite)
     tasks = [
         Task(task_name(name, seed), score_agent, {"experiment": experiment, "agent": name, "seed": seed})
         for name in sorted(names, key=REFERENCES.__contains__)
@@ -83,50 +82,33 @@ def report(folder: TaskFolder, agents: Sequence[str], seeds: Sequence[int]) -> d
     """Write `per_seed.csv`, `summary.json`, `tables.txt` and the figures from saved results."""
     scores = {agent: [folder.result(task_name(agent, seed)) for seed in seeds] for agent in agents}
     write_csv(folder.folder / "per_seed.csv", seed_rows(scores, seeds))
-    summary = {
-        "command": "compare",
-        "settings": folder.settings,
-        "provenance": provenance(),
-        "agents": list(agents),
-        "seeds": list(seeds),
-        "rows": summary_rows(scores),
-        "curves": summary_curves(scores),
-    }
-    path = folder.folder / "summary.json"
-    write_json(path, summary)
-    saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    saved = write_summary(
+        folder,
+        agents=list(agents),
+        seeds=list(seeds),
+        rows=summary_rows(scores),
+        curves=summary_curves(scores),
+    )
     draw_figures(saved, folder.folder)
     with replacing(folder.folder / "tables.txt") as temporary, open(temporary, "w", encoding="utf-8") as file:
         Console(file=file, width=WIDE).print(comparison_tables(saved))
     return saved
 
 
-def run_settings(command: str, experiment: Experiment, config: WorldConfig, **more: Any) -> dict[str, Any]:
+def comparison_settings(
+    command: str, experiment: Experiment, config: WorldConfig, **more: Any
+) -> dict[str, Any]:
     """All that results depend on, except which agents and seeds are run."""
-    return {
-        "command": command,
+    return run_settings(
+        command,
         **more,
         **asdict(experiment),
-        "num_items": config.catalog.num_items,
-        "held_out_seed": HELD_OUT_SEED,
-        "world": json.loads(config.to_json()),
-        **code_settings(),
-    }
+        num_items=config.catalog.num_items,
+        held_out_seed=HELD_OUT_SEED,
+        world=json.loads(config.to_json()),
+    )
 
 
 def task_name(agent: str, seed: int) -> str:
     """File stem of a result."""
     return f"{agent}-seed-{seed}"
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same keys as CSV, in one move."""
-    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_rows(path: Path, command: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """What a command printed, as machine-readable rows with their provenance."""
-    write_json(path, {"command": command, "provenance": provenance(), "rows": list(rows)})

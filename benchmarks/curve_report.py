@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from benchmarks.labels import label_right
 from benchmarks.style import display_name, figure, look_of
 from benchmarks.summary import CEILING, FLOOR
 from benchmarks.tables import REWARD_COLUMNS, cell, interval_name
+from benchmarks.terminal import titled_table
 
 REWARD, SHARE = REWARD_COLUMNS[:2]
 
@@ -24,7 +23,7 @@ def curve_table(summary: Mapping[str, Any]) -> RenderableType:
     """Reward and share of the gap, learner by learner and size by size."""
     rows = {(row["agent"], row["log_decisions"], row["quantity"]): row for row in summary["rows"]}
     title = f"Offline learners by log size on {summary['settings']['scenario']}"
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+    table = titled_table(title)
     table.add_column("agent")
     table.add_column("decisions in the log", justify="right")
     for column in (REWARD, SHARE):

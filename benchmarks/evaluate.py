@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -19,11 +18,12 @@ from benchmarks.errors import UsageError
 from benchmarks.experiment import HELD_OUT_SEED, SCORING_DRAWS, untrained_policies
 from benchmarks.headroom import relative_gain, user_interval
 from benchmarks.progress import RunProgress
-from benchmarks.provenance import provenance
+from benchmarks.saving import stamped
 from benchmarks.style import display_name
 from benchmarks.summary import CEILING, FLOOR
 from benchmarks.tables import CATALOG_COLUMNS
 from benchmarks.tasks import SETTINGS_FILE, write_json
+from benchmarks.terminal import titled_table
 from benchmarks.train import AGENT
 from recsim_env import World, get_scenario, rollout
 from recsim_env.metrics import Scorecard
@@ -59,17 +59,16 @@ def evaluate(
             except (ValueError, KeyError) as error:
                 raise UsageError(f"{folder} cannot act in {chosen.name}: {error}") from error
     rows = [row_of(label, served) for label in served]
-    summary = {
-        "command": "evaluate",
-        "agent": name,
-        "folder": str(folder),
-        "scenario": chosen.name,
-        "users": users,
-        "seed": seed,
-        "stream_seed": HELD_OUT_SEED,
-        "provenance": provenance(),
-        "rows": rows,
-    }
+    summary = stamped(
+        "evaluate",
+        agent=name,
+        folder=str(folder),
+        scenario=chosen.name,
+        users=users,
+        seed=seed,
+        stream_seed=HELD_OUT_SEED,
+        rows=rows,
+    )
     console.print(evaluation_tables(summary))
     if json_path is not None:
         write_json(json_path, summary)
@@ -181,7 +180,7 @@ def _catalog_cells(metrics: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+    table = titled_table(title)
     table.add_column("policy")
     return table
 

@@ -11,11 +11,11 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.choices import check_file, find_scenario, ordered
-from benchmarks.compare import write_rows
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, make_policy
 from benchmarks.facts_table import fact_tables
 from benchmarks.progress import RunProgress
+from benchmarks.saving import write_rows
 from benchmarks.summary import REFERENCES
 from benchmarks.taobao import read_taobao, taobao_facts
 from benchmarks.tasks import Report

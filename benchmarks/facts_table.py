@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.terminal import titled_table
 from recsim_env.metrics import HEAD_RANKS
 
 
@@ -100,9 +100,7 @@ def notes(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _facts(logs: Sequence[str], known: Mapping[tuple[str, str], Mapping[str, Any]]) -> Table:
-    table = Table(
-        title="Stylised facts", title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD
-    )
+    table = titled_table("Stylised facts")
     table.add_column("fact", no_wrap=True)
     for log in logs:
         table.add_column(log, justify="right")
@@ -117,13 +115,7 @@ def _facts(logs: Sequence[str], known: Mapping[tuple[str, str], Mapping[str, Any
 
 def _positions(logs: Sequence[str], known: Mapping[tuple[str, str], Mapping[str, Any]]) -> Table:
     """Click rate relative to position 0, and beside it the examination of the config."""
-    table = Table(
-        title="Click rate by position, relative to position 0",
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-    )
+    table = titled_table("Click rate by position, relative to position 0")
     table.add_column("position")
     for log in logs:
         table.add_column(log, justify="right")

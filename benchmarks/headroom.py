@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 from scipy import stats
 
@@ -20,9 +18,10 @@ from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import SCORING_DRAWS
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_settings, provenance
+from benchmarks.saving import run_settings, write_summary
 from benchmarks.style import display_name
 from benchmarks.tasks import Report, Task, TaskFolder, write_json
+from benchmarks.terminal import titled_table
 from recsim_env import SCENARIOS, World, get_scenario, rollout
 
 if TYPE_CHECKING:
@@ -51,13 +50,7 @@ def headroom(
     check_file(json_path)
     names = find_scenarios(scenarios)
     counts = find_users(users, names)
-    settings = {
-        "command": "headroom",
-        "users": counts,
-        "seed": seed,
-        "planning": asdict(PlanningConfig()),
-        **code_settings(),
-    }
+    settings = run_settings("headroom", users=counts, seed=seed, planning=asdict(PlanningConfig()))
     folder = TaskFolder(out, settings, overwrite)
     tasks = [
         Task(
@@ -183,15 +176,7 @@ def report(folder: TaskFolder, scenarios: Sequence[str]) -> dict[str, Any]:
                 }
             )
         gains.append({"scenario": name, **relative_gain(returns[BEST], returns[REFERENCE])})
-    summary = {
-        "command": "headroom",
-        "settings": folder.settings,
-        "provenance": provenance(),
-        "rows": rows,
-        "headroom": gains,
-    }
-    write_json(folder.folder / "summary.json", summary)
-    return summary
+    return write_summary(folder, rows=rows, headroom=gains)
 
 
 def user_interval(values: np.ndarray) -> dict[str, float]:
@@ -220,9 +205,7 @@ def relative_gain(values: np.ndarray, reference: np.ndarray) -> dict[str, float]
 
 def headroom_table(summary: Mapping[str, Any]) -> RenderableType:
     """Reward per user and paired difference to the myopic oracle, with intervals."""
-    table = Table(
-        title="Headroom", title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD
-    )
+    table = titled_table("Headroom")
     table.add_column("scenario")
     table.add_column("policy")
     for heading in ("reward per user", "minus myopic oracle", "relative", "decisions", "users"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +11,16 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.choices import check_file, find_agents, find_scenario, parse_sizes
-from benchmarks.compare import run_settings, task_name, write_csv, write_rows
+from benchmarks.compare import comparison_settings, task_name
 from benchmarks.curve_report import curve_table, draw_learning_curve
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, score_agent
 from benchmarks.progress import run_missing
-from benchmarks.provenance import provenance
+from benchmarks.saving import write_csv, write_rows, write_summary
 from benchmarks.statistics import gap_share, seed_interval
 from benchmarks.summary import CEILING, FLOOR, RESAMPLING_SEED, metric_values
-from benchmarks.tasks import Task, TaskFolder, write_json
+from benchmarks.tasks import Task, TaskFolder
 from recsim_env import WorldConfig, get_scenario
 
 LEAST_SIZE = 1_000
@@ -50,7 +49,7 @@ def learning_curve(
     experiment = Experiment(find_scenario(scenario), max(lengths), 1, 1, EVAL_USERS)
     config = get_scenario(experiment.scenario).config
     learners = find_learners(agents, config)
-    settings = run_settings("learning-curve", replace(experiment, log_decisions=0), config)
+    settings = comparison_settings("learning-curve", replace(experiment, log_decisions=0), config)
     folder = TaskFolder(out, settings, overwrite)
     tasks = [
         Task(
@@ -103,19 +102,14 @@ def report(
             for seed, value, closed in zip(seeds, reward.tolist(), share.tolist(), strict=True)
         ]
     write_csv(folder.folder / "per_seed.csv", per_seed)
-    summary = {
-        "command": "learning-curve",
-        "settings": folder.settings,
-        "provenance": provenance(),
-        "agents": list(learners),
-        "sizes": sorted(lengths),
-        "seeds": list(seeds),
-        "rows": rows,
-        "per_seed": per_seed,
-    }
-    path = folder.folder / "summary.json"
-    write_json(path, summary)
-    saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    saved = write_summary(
+        folder,
+        agents=list(learners),
+        sizes=sorted(lengths),
+        seeds=list(seeds),
+        rows=rows,
+        per_seed=per_seed,
+    )
     draw_learning_curve(saved, folder.folder)
     return saved
 

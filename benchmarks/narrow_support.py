@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from benchmarks.choices import check_file
 from benchmarks.experiment import HELD_OUT_SEED
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_settings, hash_files, provenance
+from benchmarks.saving import run_settings, write_summary
 from benchmarks.statistics import seed_interval
 from benchmarks.summary import RESAMPLING_SEED
 from benchmarks.tasks import Report, Task, TaskFolder, write_json
+from benchmarks.terminal import titled_table
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
 from recsim_env.truth import item_truth
@@ -69,17 +68,16 @@ def narrow_support(
 ) -> dict[str, Any]:
     """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
     check_file(json_path)
-    settings = {
-        "command": "narrow-support",
-        "scenario": SCENARIO,
-        "num_items": NUM_ITEMS,
-        "logging": LOGGING,
-        "decisions": DECISIONS,
-        "training": TRAINING,
-        "methods": METHODS,
-        **code_settings(),
-        "study_code": hash_files([Path(__file__)]),
-    }
+    settings = run_settings(
+        "narrow-support",
+        [Path(__file__)],
+        scenario=SCENARIO,
+        num_items=NUM_ITEMS,
+        logging=LOGGING,
+        decisions=DECISIONS,
+        training=TRAINING,
+        methods=METHODS,
+    )
     folder = TaskFolder(out, settings, overwrite)
     seeds = list(range(first_seed, first_seed + num_seeds))
     run_missing(
@@ -89,8 +87,8 @@ def narrow_support(
         jobs,
         console,
     )
-    summary = summarise([folder.result(f"seed-{seed}") for seed in seeds], seeds)
-    write_json(out / "summary.json", summary)
+    results = [folder.result(f"seed-{seed}") for seed in seeds]
+    summary = write_summary(folder, **summarise(results, seeds))
     if json_path is not None:
         write_json(json_path, summary)
     console.print(support_table(summary))
@@ -185,7 +183,6 @@ def summarise(results: list[dict[str, Any]], seeds: list[int]) -> dict[str, Any]
         "seeds": seeds,
         "reference": results[0]["reference"],
         "rows": rows,
-        "provenance": provenance(),
     }
 
 
@@ -193,7 +190,7 @@ def support_table(summary: Mapping[str, Any]) -> RenderableType:
     """What the summary says, as a table."""
     title = f"{summary['scenario']}, {len(summary['seeds'])} logs of {summary['decisions']:,} decisions by "
     title += str(summary["logging"])
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+    table = titled_table(title)
     table.add_column("method", no_wrap=True)
     for heading in ("value", "95% interval", "width", "sd", "effective", "largest weight", "from beta x r"):
         table.add_column(heading, justify="right", no_wrap=True)

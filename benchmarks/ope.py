@@ -17,7 +17,7 @@ from benchmarks.choices import check_file, find_policy
 from benchmarks.errors import UsageError
 from benchmarks.ope_figures import draw_estimates
 from benchmarks.ope_table import estimate_table
-from benchmarks.provenance import provenance
+from benchmarks.saving import SUMMARY, stamped
 from benchmarks.tasks import check_writable, write_json
 from recsim_env import World, WorldConfig, ope, rollout
 from recsim_env.event_log import EventLog
@@ -87,19 +87,18 @@ def evaluate_log(asked: Asked, out: Path, json_path: Path | None, console: Conso
         share = f"{target.never_shown:.1%} of the policy's probability"
         notes.insert(0, f"{share} is on items that this log never shows.")
     rows = [_row(question, one, log, asked, truth) for question, one in estimates]
-    summary = {
-        "command": "ope",
-        "log": {"path": str(asked.log), "policy": log.policy, "rows": len(log), "users": log.num_users},
-        "policy": asked.policy,
-        "discount": asked.discount,
-        "never_shown": target.never_shown,
-        "served": truth,
-        "notes": notes,
-        "provenance": provenance(),
-        "rows": rows,
-    }
+    summary = stamped(
+        "ope",
+        log={"path": str(asked.log), "policy": log.policy, "rows": len(log), "users": log.num_users},
+        policy=asked.policy,
+        discount=asked.discount,
+        never_shown=target.never_shown,
+        served=truth,
+        notes=notes,
+        rows=rows,
+    )
     console.print(estimate_table(summary))
-    write_json(out / "summary.json", summary)
+    write_json(out / SUMMARY, summary)
     picture = draw_estimates(rows, f"{asked.policy}, from a log of {log.policy}", out)
     console.print(f"Figure: {picture}", style="bold", highlight=False, soft_wrap=True)
     if json_path is not None:

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from benchmarks.ope_worlds import StudyWorld
-from benchmarks.provenance import provenance
 from benchmarks.tasks import TaskFolder
+from benchmarks.terminal import number, titled_table
 
 NO_SUPPORT = "no support"
 Key = tuple[str, str, int, str]
@@ -30,7 +28,7 @@ ORDERS = {
 slate estimators where their assumptions hold, and that of DR and IPS for a model that is good enough."""
 
 
-def study_summary(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) -> dict[str, Any]:
+def study_results(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) -> dict[str, Any]:
     """Rows from saved results, and what they show.
 
     A row has scenario, policy, estimator, rows (mean number of decisions in a log), sessions, logs, truth,
@@ -65,13 +63,7 @@ def study_summary(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) 
                     about = {"estimator": estimator, "sessions": int(size), "unbiased": unbiased}
                     values[world.name, policy, int(size), estimator] = columns["value"]
                     rows.append(shared | about | row | {"support": support})
-    summary = {
-        "command": "ope --study",
-        "settings": folder.settings,
-        "provenance": provenance(),
-        "rows": rows,
-    }
-    return summary | {"checks": [*checks_of(rows), *orders_of(rows, values)]}
+    return {"rows": rows, "checks": [*checks_of(rows), *orders_of(rows, values)]}
 
 
 def _joined(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
@@ -193,7 +185,7 @@ def _check(name: str, cases: list[tuple[float, bool, Mapping[str, Any]]]) -> dic
 def study_table(summary: Mapping[str, Any]) -> RenderableType:
     """The longest logs of each world: bias, error and coverage by policy and estimator; then the claims."""
     title = "Off-policy estimates against the truth, longest logs"
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+    table = titled_table(title)
     for heading in ("scenario", "policy", "estimator"):
         table.add_column(heading, no_wrap=True)
     for heading in ("truth", "bias", "its s.e.", "rmse", "coverage", "support", "distance"):
@@ -216,11 +208,11 @@ def study_table(summary: Mapping[str, Any]) -> RenderableType:
             row["policy"] if first else "",
             row["estimator"],
             f"{row['truth']:.4f}" if first else "",
-            _number(row["bias"], "+.4f"),
-            _number(row["bias_se"], ".4f"),
-            _number(row["rmse"], ".4f"),
+            number(row["bias"], "+.4f"),
+            number(row["bias_se"], ".4f"),
+            number(row["rmse"], ".4f"),
             f"{row['coverage']:.1%}",
-            _number(row["support"], ".1%") if first else "",
+            number(row["support"], ".1%") if first else "",
             f"{row['distance']:.2f}" if first else "",
         )
         before = here
@@ -241,7 +233,3 @@ def _worst(worst: Mapping[str, Any] | None) -> str:
         return ""
     place = ", ".join(str(worst[key]) for key in ("scenario", "policy", "estimator"))
     return f"; largest: {worst['measure']:.2f} ({place}, {worst['sessions']:,} sessions)"
-
-
-def _number(value: float | None, pattern: str) -> str:
-    return "-" if value is None else format(value, pattern)

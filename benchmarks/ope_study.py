@@ -14,10 +14,10 @@ from rich.console import Console
 from benchmarks.choices import check_file
 from benchmarks.engines import Engine
 from benchmarks.ope_figures import draw_study
-from benchmarks.ope_report import study_summary, study_table
+from benchmarks.ope_report import study_results, study_table
 from benchmarks.ope_worlds import STUDY, StudyWorld, policy_of, study_world
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_settings, hash_files
+from benchmarks.saving import run_settings, write_summary
 from benchmarks.tasks import Report, Task, TaskFolder, write_json
 from recsim_env import World, ope, rollout
 from recsim_env.event_log import EventLog, sorted_columns
@@ -63,18 +63,16 @@ def study(
     """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
     check_file(json_path)
     size = PRESETS[preset]
-    settings = {
-        "command": "ope --study",
-        "preset": size._asdict(),
-        "seed": seed,
-        "worlds": [asdict(world) for world in STUDY],
-        **code_settings(),
-        "study_code": hash_files([Path(__file__)]),
-    }
+    settings = run_settings(
+        "ope --study",
+        [Path(__file__)],
+        preset=size._asdict(),
+        seed=seed,
+        worlds=[asdict(world) for world in STUDY],
+    )
     folder = TaskFolder(out, settings, overwrite)
     run_missing("ope", tasks_of(size, seed), folder, jobs, console)
-    summary = study_summary(folder, STUDY, size.logs // size.logs_per_task)
-    write_json(out / "summary.json", summary)
+    summary = write_summary(folder, **study_results(folder, STUDY, size.logs // size.logs_per_task))
     console.print(study_table(summary))
     for picture in draw_study(summary, out):
         console.print(f"Figure: {picture}", style="bold", highlight=False, soft_wrap=True)

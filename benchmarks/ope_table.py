@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
+
+from benchmarks.terminal import number, titled_table
 
 
 def estimate_table(summary: Mapping[str, Any]) -> RenderableType:
@@ -17,7 +17,7 @@ def estimate_table(summary: Mapping[str, Any]) -> RenderableType:
     title = (
         f"{summary['policy']}, from {log['rows']:,} decisions of {log['users']:,} users by {log['policy']}"
     )
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+    table = titled_table(title)
     table.add_column("of a", no_wrap=True)
     table.add_column("estimator", no_wrap=True)
     for heading in ("value", "95% interval", "effective", "largest weight", "top 1%", "warnings"):
@@ -31,11 +31,11 @@ def estimate_table(summary: Mapping[str, Any]) -> RenderableType:
         table.add_row(
             "" if before == row["question"] else row["question"],
             row["estimator"],
-            _number(row["value"], ".4g"),
+            number(row["value"], ".4g"),
             "-" if row["low"] is None else f"[{row['low']:.4g}, {row['high']:.4g}]",
-            _number(row["effective_share"], ".1%"),
-            _number(row["largest_weight"], ".3g"),
-            _number(row["top_weight_share"], ".1%"),
+            number(row["effective_share"], ".1%"),
+            number(row["largest_weight"], ".3g"),
+            number(row["top_weight_share"], ".1%"),
             marks,
         )
         before = row["question"]
@@ -53,7 +53,3 @@ def estimate_table(summary: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [table, Text("\n".join([*lines, *summary["notes"]]), style="dim")]
     parts += [Text(f"! {place}: {warning}") for place, warning in enumerate(warnings, 1)]
     return Group(*parts)
-
-
-def _number(value: float | None, pattern: str) -> str:
-    return "-" if value is None else format(value, pattern)

@@ -19,7 +19,7 @@ def list_scenarios(json_path: Path | None, console: Console) -> list[dict[str, A
     rows = [scenario_row(scenario) for scenario in SCENARIOS.values()]
     console.print(scenario_table(rows))
     if json_path is not None:
-        from benchmarks.compare import write_rows
+        from benchmarks.saving import write_rows
 
         write_rows(json_path, "scenarios", rows)
     return rows

@@ -68,7 +68,7 @@ def run(
     row = summary(folder, display, time.perf_counter() - began, time.process_time() - began_cpu)
     console.print(describe(row, out), highlight=False, soft_wrap=True)
     if json_path is not None:
-        from benchmarks.compare import write_rows
+        from benchmarks.saving import write_rows
 
         write_rows(json_path, "simulate", [{"scenario": chosen.name, "policy": policy, "seed": seed, **row}])
     return row

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from benchmarks.style import display_name
 from benchmarks.summary import CEILING, FLOOR, lookup
+from benchmarks.terminal import titled_table
 
 
 class Column(NamedTuple):
@@ -82,13 +82,7 @@ def findings_table(summary: Mapping[str, Any]) -> RenderableType:
     Args:
         summary: as `benchmarks.experiments.frame` saves it.
     """
-    table = Table(
-        title=summary["experiment"].capitalize(),
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-    )
+    table = titled_table(summary["experiment"].capitalize())
     table.add_column("")
     table.add_column(summary["asked"])
     for finding in summary["findings"]:
@@ -123,7 +117,7 @@ def interval_name(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _table(title: str, columns: Sequence[Column], agents: Sequence[str], rows: Any, between: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+    table = titled_table(title)
     table.add_column("agent")
     for column in columns:
         table.add_column(column.heading, justify="right")

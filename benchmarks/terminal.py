@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 
 from benchmarks.display import TasksFailedError
 from benchmarks.errors import UsageError
@@ -19,6 +21,16 @@ def standard_output() -> Console:
     """Standard output; wide tables stay whole where there is no terminal to fit."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
+
+
+def titled_table(title: str) -> Table:
+    """A table without columns yet, as all commands print theirs."""
+    return Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
+
+
+def number(value: float | None, pattern: str) -> str:
+    """A number in a cell; a dash where there is none."""
+    return "-" if value is None else format(value, pattern)
 
 
 @contextmanager

@@ -11,23 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks.choices import check_file, find_scenario
+from benchmarks.choices import check_file
 from benchmarks.errors import UsageError
-from benchmarks.provenance import provenance
-from benchmarks.simulate import one_size
+from benchmarks.saving import stamped
 from benchmarks.tasks import SETTINGS_FILE, check_writable, describe_difference, write_json
+from benchmarks.training_data import data_settings, trained
 from benchmarks.training_display import TrainingDisplay
-from recsim_env import World, WorldConfig, get_scenario
-from recsim_env.event_log import EventLog, LogFolder, collect_log
 
 if TYPE_CHECKING:
     from agents import AgentSpec, Training
 
 AGENT, CHECKPOINT, RESULT, PROGRESS = "agent", "checkpoint.safetensors", "result.json", "progress.jsonl"
 """What a training's folder holds beside its settings; the checkpoint until the training is over."""
-
-ONLINE_USERS = 64
-"""Users whom an online learner serves at a time, as in `compare`."""
 
 HELD_OUT = 0.1
 """Share of a log's users who are held out, unless told otherwise."""
@@ -70,7 +65,7 @@ def train(asked: Asked, out: Path, json_path: Path | None, console: Console) -> 
     """Train what is left to train and save the agent; returns what `result.json` holds."""
     check_file(json_path)
     spec, training, seed = choose(asked, out)
-    data = _data_settings(asked, spec)
+    data = data_settings(asked.log, asked.scenario, asked.decisions, spec)
     settings = {
         "command": "train",
         "agent": spec.name,
@@ -86,19 +81,18 @@ def train(asked: Asked, out: Path, json_path: Path | None, console: Console) -> 
     began = time.perf_counter()
     with TrainingDisplay(console, spec.text, out / PROGRESS, asked.tensorboard) as display:
         try:
-            agent = _trained(asked, spec, training, seed, data, display)
+            agent = trained(asked.log, spec, training, seed, data, display)
         except (ValueError, KeyError, RuntimeError) as error:
             raise UsageError(f"{spec.text}: {error}") from error
         agent.save(out / AGENT)
-    result = {
-        "command": "train",
-        "settings": settings,
-        "provenance": provenance(),
-        "seconds": round(time.perf_counter() - began, 2),
-        "updates": display.step,
-        "planned_updates": display.total,
-        "metrics": display.last_metrics,
-    }
+    result = stamped(
+        "train",
+        settings=settings,
+        seconds=round(time.perf_counter() - began, 2),
+        updates=display.step,
+        planned_updates=display.total,
+        metrics=display.last_metrics,
+    )
     write_json(out / RESULT, result)
     (out / CHECKPOINT).unlink(missing_ok=True)
     console.print(describe(result, out), highlight=False, soft_wrap=True)
@@ -192,108 +186,6 @@ def open_folder(out: Path, settings: dict[str, Any], resume: bool) -> dict[str, 
         finished: dict[str, Any] = json.loads((out / RESULT).read_text(encoding="utf-8"))
         return finished
     return None
-
-
-def _data_settings(asked: Asked, spec: AgentSpec) -> dict[str, Any]:
-    """What is learned from, as settings.
-
-    Raises:
-        UsageError: not exactly one source, or one that the agent does not learn from.
-    """
-    from agents import OFFLINE
-
-    if (asked.log is None) == (asked.scenario is None):
-        raise UsageError("expected either --log or --scenario")
-    if asked.log is not None:
-        if spec.name not in OFFLINE:
-            raise UsageError(f"--log: agent {spec.name!r} learns from live users: give --scenario")
-        return {"log": str(asked.log.resolve())}
-    assert asked.scenario is not None
-    scenario, decisions = find_scenario(asked.scenario), one_size("--decisions", asked.decisions)
-    return {"scenario": scenario, "decisions": decisions}
-
-
-def _trained(
-    asked: Asked,
-    spec: AgentSpec,
-    training: Training,
-    seed: int,
-    data: Mapping[str, Any],
-    display: TrainingDisplay,
-) -> Any:
-    """The agent, trained."""
-    from agents import ONLINE
-
-    agent = spec.make()
-    if asked.log is None and spec.name in ONLINE:
-        return _learn(agent, data, seed, display)
-    if asked.log is not None:
-        log, world = open_log(asked.log)
-    else:
-        log, world = _collect(data, seed, display)
-    display.stage("training")
-    from agents.learning.offline import OfflineAgent
-
-    if isinstance(agent, OfflineAgent):
-        return agent.fit(log, world.public_catalog, seed=seed, progress=display.update, training=training)
-    whole = log if isinstance(log, EventLog) else log.load()
-    return agent.fit(whole, world.public_catalog, seed=seed, progress=display.update)
-
-
-def _learn(agent: Any, data: Mapping[str, Any], seed: int, display: TrainingDisplay) -> Any:
-    import gymnasium as gym
-    from gymnasium.vector import AutoresetMode
-
-    env = gym.make_vec(data["scenario"], num_envs=ONLINE_USERS, autoreset_mode=AutoresetMode.DISABLED)
-    env.reset(seed=seed)
-    display.stage("learning from live users")
-    try:
-        return agent.learn(env, data["decisions"], seed=seed, progress=display.update)
-    finally:
-        env.close()
-
-
-def _collect(data: Mapping[str, Any], seed: int, display: TrainingDisplay) -> tuple[EventLog, World]:
-    """A log of the logging policy, as `compare` makes it."""
-    from agents import LoggingPolicy
-
-    world = World(get_scenario(data["scenario"]).config)
-    policy = LoggingPolicy(world.public_catalog, world.config.slate_size)
-    display.stage("collecting a log")
-    log = collect_log(
-        data["scenario"],
-        policy,
-        data["decisions"],
-        seed,
-        progress=lambda rows, total: display.share(rows / total),
-    )
-    return log, world
-
-
-def open_log(path: Path) -> tuple[EventLog | LogFolder, World]:
-    """A log, a folder of one unread, and the world that made it.
-
-    Raises:
-        UsageError: there is no log, or it does not say which world made it.
-    """
-    try:
-        if path.is_dir():
-            folder = LogFolder.open(path)
-            log: EventLog | LogFolder = folder
-            first = next(folder.logs())
-        else:
-            log = first = EventLog.load(path)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--log: {error}") from error
-    except StopIteration:
-        raise UsageError(f"--log: {path} holds no finished part yet") from None
-    config = first.provenance.get("config")
-    if config is None:
-        raise UsageError(
-            f"--log: {path} does not say which world made it, so that its catalog is unknown; "
-            "in Python, fit takes such a log and a catalog"
-        )
-    return log, World(WorldConfig.from_json(config))
 
 
 def describe(result: Mapping[str, Any], out: Path) -> str:

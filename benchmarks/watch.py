@@ -60,7 +60,7 @@ def watch(
     console.print(f"{facts['about']}. {facts['end']}", highlight=False, soft_wrap=True)
     console.print(f"Page: {out}", style="bold", highlight=False, soft_wrap=True)
     if json_path is not None:
-        from benchmarks.compare import write_rows
+        from benchmarks.saving import write_rows
 
         write_rows(json_path, "watch", rows)
     return rows

@@ -120,3 +120,51 @@ def facts(
             json_path=json,
             console=standard_output(),
         )
+
+
+def throughput(
+    catalogs: Annotated[
+        str, typer.Option(help="Comma-separated catalog sizes; k and m stand for a thousand and a million.")
+    ] = "1k,10k,100k,1m",
+    slates: Annotated[str, typer.Option(help="Comma-separated slate sizes.")] = "1,10",
+    batches: Annotated[
+        str, typer.Option(help="Comma-separated numbers of users side by side; 0 is the single environment.")
+    ] = "0,1,64,1024,16384",
+    scenarios: Annotated[
+        bool, typer.Option(help="Also measure every scenario as it is, in the largest batch.")
+    ] = True,
+    repeats: Annotated[int, typer.Option(help="Rounds over all rows.", min=1)] = 3,
+    seconds: Annotated[float, typer.Option(help="Length of one measurement.", min=0.01)] = 1.0,
+    peer_python: Annotated[
+        Path | None,
+        typer.Option(
+            help="Interpreter of an environment that has sardine-rec. Default: this one, if it has.",
+            metavar="PATH",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the measurements.", metavar="DIR")] = Path(
+        "results/throughput"
+    ),
+    json: JsonPath = None,
+) -> None:
+    """Measure the simulator's speed and memory: user-steps per second, single and in native batches.
+
+    With sardine-rec installed (pip install 'recsim_env[peers]') SARDINE is measured beside it, for ratios.
+    """
+    with plain_errors():
+        from benchmarks.choices import parse_sizes
+        from benchmarks.throughput import run
+
+        run(
+            catalogs=parse_sizes("--catalogs", catalogs, least=10),
+            slates=parse_sizes("--slates", slates, least=1),
+            batches=parse_sizes("--batches", batches, least=0),
+            scenarios=scenarios,
+            repeats=repeats,
+            seconds=seconds,
+            peer_python=peer_python,
+            out=out,
+            json_path=json,
+            console=standard_output(),
+        )

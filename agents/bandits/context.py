@@ -9,6 +9,7 @@ Public and visible alone. For user u with segment s, and item a of topic c:
 
     shared   x = [one-hot of (s, c), affinity(u, c), item(a)], d = S C + 5: one regression for all items
     disjoint x = [one-hot of s, affinity(u, c(a))], d = S + 3: a regression for every item
+    hybrid   both: z is the shared x, for all items, and x the disjoint one, for every item
 
 Nothing of a user differs between two items of one topic but the items' own features, so scores are made per
 user and topic first. Symbols: B users, S segments, C topics, N items, n choices, K slots.
@@ -99,3 +100,20 @@ class ContextFeatures:
         own = np.take_along_axis(self.affinity(observation), self.topic[items][..., None], axis=1)
         x[..., self.num_segments :] = own
         return x
+
+    def lift(self) -> tuple[IntArray, FloatArray]:
+        """How the features of an item in its own model give those in the shared one: z = L_a x.
+
+        Returns:
+            places: [C, S + 5] int64, which features z of the shared model an item of a topic has.
+            lift: [N, S + 5, S + 3] float64; z[places[c(a)]] = lift[a] x, and z is 0 elsewhere.
+        """
+        first = self.num_segments * self.num_topics
+        cells = np.arange(self.num_segments) * self.num_topics + np.arange(self.num_topics)[:, None]
+        others = np.broadcast_to(
+            np.arange(first, self.shared_dim), (self.num_topics, self.shared_dim - first)
+        )
+        lift = np.zeros((len(self.topic), self.disjoint_dim + self.item.shape[1], self.disjoint_dim))
+        lift[:, : self.disjoint_dim] = np.eye(self.disjoint_dim)
+        lift[:, self.disjoint_dim :, : self.num_segments] = self.item[:, :, None]
+        return np.concatenate([cells, others], axis=1), lift

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.bandits.linear_learner import LinearBandit
+from agents.bandits.linear_learner import LinearBandit, LinearBanditConfig
 from agents.choices import Choices
 from agents.sampling import FloatArray, IntArray, top_k
 from agents.spec import Observation
@@ -25,7 +25,8 @@ class LinUCB(LinearBandit):
 
     Source: Li, Chu, Langford and Schapire (2010), "A contextual-bandit approach to personalized news article
     recommendation", algorithm 1 (disjoint); the shared model is the same with one theta for all items, as in
-    Chu et al. (2011), "Contextual bandits with linear payoff functions".
+    Chu et al. (2011), "Contextual bandits with linear payoff functions"; algorithm 2 (hybrid), see
+    `agents.bandits.hybrid`.
     """
 
     name = "linucb"
@@ -49,6 +50,11 @@ class LinearThompson(LinearBandit):
     """
 
     name = "lints"
+
+    def __init__(self, config: LinearBanditConfig | None = None) -> None:
+        super().__init__(config)
+        if self.config.model == "hybrid":
+            raise ValueError("model: expected 'disjoint' or 'shared' for LinearThompson, got 'hybrid'")
 
     def _explored(
         self, observation: Observation, items: IntArray, generator: np.random.Generator

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
+from torch import Tensor
 
 from agents.bandits.context import ContextFeatures
+from agents.bandits.hybrid import HybridRidge
 from agents.bandits.linear_scores import disjoint_mean, disjoint_variance, shared_mean, shared_variance
 from agents.bandits.ridge import Ridge
 from agents.choices import Choices, Dates, choices_in, saved_dates
+from agents.learner import check_settings
 from agents.learning.batches import CLICK, share_reward
-from agents.learning.training import REPORT_EVERY, Progress
-from agents.online.live import catalog_of, serve, spec_of
+from agents.learning.training import Progress
+from agents.online.live import report, serve
+from agents.online.online_agent import OnlineAgent
 from agents.sampling import FloatArray, IntArray, as_action, as_slate, top_k
-from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
-from agents.storage import load_agent, save_agent
+from agents.spec import Observation
 from recsim_env import Decision
-from recsim_env.catalog import PublicCatalog
+
+if TYPE_CHECKING:
+    from recsim_env.catalog import PublicCatalog
 
 CELLS = 2**22
 """Scores in memory at a time."""
@@ -36,8 +40,8 @@ class LinearBanditConfig:
     """Settings of a linear bandit.
 
     Attributes:
-        model: "shared", one regression for all items, or "disjoint", one for every item; their features
-            differ, see `agents.bandits.context`.
+        model: "shared", one regression for all items, "disjoint", one for every item, or "hybrid", both
+            added up (LinUCB alone); their features differ, see `agents.bandits.context`.
         exploration: alpha of LinUCB, v of Thompson sampling; in units of the reward, at least 0.
         ridge: strength of the prior, above 0.
         acting: what `act` does; learning always explores. "greedy" shows what is best on average, "explore"
@@ -45,45 +49,40 @@ class LinearBanditConfig:
         propensity_draws: draws by which exploring Thompson sampling estimates its propensity.
     """
 
-    model: Literal["disjoint", "shared"] = "shared"
+    model: Literal["disjoint", "shared", "hybrid"] = "shared"
     exploration: float = 0.3
     ridge: float = 1.0
     acting: Literal["greedy", "explore"] = "greedy"
     propensity_draws: int = 64
 
     def __post_init__(self) -> None:
-        if self.model not in ("disjoint", "shared"):
-            raise ValueError(f"model: expected 'disjoint' or 'shared', got {self.model!r}")
+        if self.model not in ("disjoint", "shared", "hybrid"):
+            raise ValueError(f"model: expected 'disjoint', 'shared' or 'hybrid', got {self.model!r}")
         if not (math.isfinite(self.exploration) and self.exploration >= 0):
             raise ValueError(f"exploration: expected a finite number of at least 0, got {self.exploration}")
-        if not (math.isfinite(self.ridge) and self.ridge > 0):
-            raise ValueError(f"ridge: expected a finite number above 0, got {self.ridge}")
+        check_settings(self, above_zero=("ridge",))
         if self.acting not in ("greedy", "explore"):
             raise ValueError(f"acting: expected 'greedy' or 'explore', got {self.acting!r}")
         if self.propensity_draws < 1:
             raise ValueError(f"propensity_draws: expected at least 1, got {self.propensity_draws}")
 
 
-class LinearBandit(ABC):
+class LinearBandit(OnlineAgent):
     """What both share: features, regressions, learning, files.
 
     A slate's reward is shared by its clicked slots, as in `agents.learning.batches`; every shown item is one
     observation. Users of a batch are served before any of them is learned from. Cost of a batch: B N scores
-    of S + 3 numbers (disjoint), or of 2 (shared), for N choices and S segments.
+    of S + 3 numbers (disjoint, hybrid), or of 2 (shared), for N choices and S segments; hybrid solves all
+    items anew.
     """
 
-    name: ClassVar[str]
-    needs_state: ClassVar[bool] = False
-    config_class: ClassVar[type[LinearBanditConfig]] = LinearBanditConfig
+    config_class = LinearBanditConfig
+    learned = "regressions"
 
-    spec: ObservationSpec
+    config: LinearBanditConfig
     features: ContextFeatures
     regressions: Ridge
-    fingerprint: str
     dates: Dates | None
-
-    def __init__(self, config: LinearBanditConfig | None = None) -> None:
-        self.config = config or LinearBanditConfig()
 
     @abstractmethod
     def _explored(
@@ -103,50 +102,34 @@ class LinearBandit(ABC):
         of = shared_variance if self.config.model == "shared" else disjoint_variance
         return of(self.features, observation, items, self.regressions.covariance)
 
-    def learn(
+    def learn_from(
         self,
         env: VectorEnv[Any, Any, Any],
+        catalog: PublicCatalog,
         num_decisions: int,
-        *,
         seed: int,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Learn from nothing on a live environment, exploring.
-
-        Args:
-            env: native vector environment in AutoresetMode.DISABLED; keeps its own stream seed and users.
-            num_decisions: environment steps times batch size, rounded up to whole batches.
-            seed: of the exploration; the environment is not reseeded.
-            progress: called as progress(step, total, metrics), with the share of reward per decision.
-
-        Returns:
-            The agent itself.
-
-        Raises:
-            ValueError: the environment resets by itself, or the shared model would have too many features.
-        """
-        catalog = catalog_of(env)
-        self.spec, self.dates = spec_of(env), Dates.of(catalog)
-        self.fingerprint = catalog_fingerprint(catalog)
+        progress: Progress | None,
+    ) -> None:
+        self.dates = Dates.of(catalog)
         self.features = ContextFeatures.of(catalog, self.spec.num_segments)
-        shared = self.config.model == "shared"
-        dim = self.features.shared_dim if shared else self.features.disjoint_dim
+        self.regressions = self._regressions()
+        generator = np.random.default_rng(seed)
+        for step in serve(env, lambda seen: self._choose(seen, generator, explore=True)[0], num_decisions):
+            self._add(step.observation, step.action, step.reward, step.next_observation)
+            report(progress, step, num_decisions, {"reward": float(step.reward.mean())})
+
+    def _regressions(self) -> Ridge:
+        """Those of the model, before anything was seen."""
+        model, features, ridge = self.config.model, self.features, self.config.ridge
+        dim = features.disjoint_dim if model == "disjoint" else features.shared_dim
         if dim > MAX_FEATURES:
             raise ValueError(
                 f"model: {dim} features, expected at most {MAX_FEATURES}: of segments x topics; "
                 "take model='disjoint'"
             )
-        self.regressions = Ridge(1 if shared else self.spec.num_items, dim, self.config.ridge)
-        generator = np.random.default_rng(seed)
-        for number, step in enumerate(
-            serve(env, lambda seen: self._choose(seen, generator, explore=True)[0], num_decisions)
-        ):
-            self._add(step.observation, step.action, step.reward, step.next_observation)
-            done = step.decisions >= num_decisions
-            if progress is not None and (number % REPORT_EVERY == REPORT_EVERY - 1 or done):
-                metrics = {"reward": float(step.reward.mean())}
-                progress(min(step.decisions, num_decisions), num_decisions, metrics)
-        return self
+        if model == "hybrid":
+            return HybridRidge(features, ridge)
+        return Ridge(1 if model == "shared" else self.spec.num_items, dim, ridge)
 
     def _add(
         self, observation: Observation, action: IntArray, reward: FloatArray, following: Observation
@@ -173,20 +156,15 @@ class LinearBandit(ABC):
             RuntimeError: the agent has neither learned nor been loaded.
             ValueError: the observation belongs to another scenario.
         """
-        self._check(observation)
+        self.check_observation(observation)
         return Decision(*self._choose(observation, generator, explore=self.config.acting == "explore"))
 
     def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
         """([B, n] float64, expected reward of every choice, -inf where it is not on offer; the choices)."""
-        self._check(observation)
+        self.check_observation(observation)
         choices, items = self._offered(observation)
         mean = self._mean(observation, items)
         return (mean if choices is None else choices.score(mean)), choices
-
-    def _check(self, observation: Observation) -> None:
-        if not hasattr(self, "regressions"):
-            raise RuntimeError(f"{type(self).__name__}.act: let the agent learn or load it first")
-        self.spec.check(observation)
 
     def _offered(self, observation: Observation) -> tuple[Choices | None, IntArray]:
         """The choices, and the items to score: [1, N] all, or [b, M] candidates."""
@@ -225,37 +203,20 @@ class LinearBandit(ABC):
         for start in range(0, count, size):
             yield {key: np.asarray(column)[start : start + size] for key, column in observation.items()}
 
-    def check_catalog(self, public_catalog: PublicCatalog) -> None:
-        """Raise ValueError when `public_catalog` is not the one that the agent learned with."""
-        check_catalog(public_catalog, self.fingerprint)
-
-    def save(self, folder: str | Path) -> None:
-        """Write the agent to a folder, atomically; it could go on learning from what is there."""
-        if not hasattr(self, "regressions"):
-            raise RuntimeError(f"{type(self).__name__}.save: let the agent learn or load it first")
-        card = {
-            "config": asdict(self.config),
-            "spec": asdict(self.spec),
-            "num_topics": self.features.num_topics,
-            "catalog": self.fingerprint,
-        }
-        arrays = {
+    def learned_arrays(self) -> Mapping[str, Tensor]:
+        """The sums of the regressions, from which it could go on learning, and what it knows of the items."""
+        return {
             "precision": torch.from_numpy(self.regressions.precision),
             "moment": torch.from_numpy(self.regressions.moment),
             "topic": torch.from_numpy(self.features.topic),
             "item": torch.from_numpy(self.features.item),
             **saved_dates(self.dates),
         }
-        save_agent(folder, type(self).__name__, card, arrays)
 
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read an agent that `save` wrote; it acts bit for bit as the saved one."""
-        card, arrays = load_agent(folder, cls.__name__)
-        agent = cls(LinearBanditConfig(**card["config"]))
-        agent.spec, agent.fingerprint = ObservationSpec(**card["spec"]), card["catalog"]
+    def restore(self, arrays: Mapping[str, Tensor]) -> None:
+        """The regressions of these sums."""
         topic, item = arrays["topic"].numpy(), arrays["item"].numpy()
-        agent.features = ContextFeatures(topic, item, card["num_topics"], agent.spec.num_segments)
-        agent.regressions = Ridge.from_sums(arrays["precision"].numpy(), arrays["moment"].numpy())
-        agent.dates = Dates.from_arrays(arrays)
-        return agent
+        self.features = ContextFeatures(topic, item, self.num_topics, self.spec.num_segments)
+        self.regressions = self._regressions()
+        self.regressions.set_sums(arrays["precision"].numpy(), arrays["moment"].numpy())
+        self.dates = Dates.from_arrays(arrays)

@@ -39,13 +39,10 @@ class Ridge:
         self.moment = np.zeros((num_arms, dim))
         self.refresh(np.arange(num_arms))
 
-    @classmethod
-    def from_sums(cls, precision: FloatArray, moment: FloatArray) -> Ridge:
-        """The regressions of given sums."""
-        self = cls.__new__(cls)
+    def set_sums(self, precision: FloatArray, moment: FloatArray) -> None:
+        """Become the regressions of these sums."""
         self.precision, self.moment = precision.copy(), moment.copy()
         self.refresh(np.arange(len(moment)))
-        return self
 
     def refresh(self, arms: IntArray) -> None:
         """Solve some arms anew."""

@@ -135,3 +135,27 @@ class ItemScorer(nn.Module):
         """The same for chosen items of each user: [B, D], [N + 1, D], [B, K] integer -> [B, K]."""
         chosen = nn.functional.embedding(items, table)
         return torch.einsum("bd,bkd->bk", self.query(state) * self.scale, chosen) + self.bias[items.long()]
+
+
+class DuelingScorer(ItemScorer):
+    """Scores with a level of the state that all items share: v(s) + <W s, x_a> / sqrt(D) + b_a.
+
+    Source: Wang et al. (2016), "Dueling network architectures for deep reinforcement learning"; no mean over
+    items is taken out (their eq. 7), which leaves the ranking as it is.
+    """
+
+    def __init__(self, num_items: int, dim: int) -> None:
+        super().__init__(num_items, dim)
+        self.level = nn.Linear(dim, 1)
+
+    def forward(self, state: Tensor, table: Tensor) -> Tensor:
+        """As `ItemScorer`."""
+        return super().forward(state, table) + self.level(state)
+
+    def of_shared(self, state: Tensor, table: Tensor, items: Tensor) -> Tensor:
+        """As `ItemScorer`."""
+        return super().of_shared(state, table, items) + self.level(state)
+
+    def of_items(self, state: Tensor, table: Tensor, items: Tensor) -> Tensor:
+        """As `ItemScorer`."""
+        return super().of_items(state, table, items) + self.level(state)

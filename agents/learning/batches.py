@@ -112,6 +112,10 @@ class LogTensors:
             mapped[name] = torch.from_numpy(flat.reshape(-1, *row.shape[1:]))
         return _from_columns(mapped)
 
+    def shown_next(self, rows: Tensor) -> Tensor:
+        """[b, K] int64, the slates of the rows behind; of no meaning where a row is its session's last."""
+        return self.item[(rows + 1).clamp(max=len(self) - 1)]
+
     def to(self, device: torch.device) -> LogTensors:
         """The same columns on a device."""
         return _from_columns({name: column.to(device) for name, column in _columns(self).items()})

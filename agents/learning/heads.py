@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.choices import Choices, best_action
-from agents.encoders import ItemScorer, ItemTable, SequenceEncoder
+from agents.encoders import DuelingScorer, ItemScorer, ItemTable, SequenceEncoder
 from agents.learning.batches import LogTensors, gather
 from agents.learning.offline import OfflineAgent, TrainingConfig
 from agents.losses import next_item_cross_entropy, sampled_cross_entropy
@@ -39,13 +39,15 @@ class HeadConfig(TrainingConfig):
 
 
 class HeadsNetwork(nn.Module):
-    """Encoder, next-item head ("ce") and Q head ("q") over tied item representations."""
+    """Encoder, next-item head ("ce") and Q head ("q", `dueling` or not) over tied item representations."""
 
-    def __init__(self, spec: ObservationSpec, num_topics: int, dim: int, encoder: str) -> None:
+    def __init__(
+        self, spec: ObservationSpec, num_topics: int, dim: int, encoder: str, dueling: bool = False
+    ) -> None:
         super().__init__()
         self.encoder = SequenceEncoder(spec, num_topics, dim, encoder)
         self.ce = ItemScorer(spec.num_items, dim)
-        self.q = ItemScorer(spec.num_items, dim)
+        self.q = DuelingScorer(spec.num_items, dim) if dueling else ItemScorer(spec.num_items, dim)
 
     def scores(self, observation: Mapping[str, Tensor], head: str, items: Tensor | None = None) -> Tensor:
         """Scores by the named head: [B, N] of every item, or [B, M] of chosen ones, [B, M] integer."""
@@ -88,7 +90,6 @@ class HeadLearner(OfflineAgent):
     its acting head (top-K for slates), so the propensity is 1.
     """
 
-    network_class: ClassVar[type[HeadsNetwork]] = HeadsNetwork
     num_copies: ClassVar[int] = 1
     learns_values: ClassVar[bool] = False
 
@@ -107,10 +108,12 @@ class HeadLearner(OfflineAgent):
         (copy,) = self._copies()
         return copy, copy, self._optimizers[0]
 
+    def make_copy(self) -> HeadsNetwork:
+        """One freshly constructed copy."""
+        return HeadsNetwork(self.spec, self.num_topics, self.config.dim, self.config.encoder)
+
     def make_network(self) -> nn.Module:
-        config: HeadConfig = self.config
-        size = self.spec, self.num_topics, config.dim, config.encoder
-        return nn.ModuleList([self.network_class(*size) for _ in range(self.num_copies)])
+        return nn.ModuleList([self.make_copy() for _ in range(self.num_copies)])
 
     def item_tables(self) -> list[ItemTable]:
         return [copy.encoder.items for copy in self._copies()]

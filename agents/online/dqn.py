@@ -6,11 +6,9 @@ for the implementation.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -19,16 +17,18 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3 import DQN as SB3DQN
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.dqn.policies import MultiInputPolicy
+from torch import Tensor
 
 from agents.choices import Choices, choices_in
 from agents.encoders import ItemTable
+from agents.learner import check_settings
 from agents.learning.training import REPORT_EVERY, Progress
-from agents.online.live import catalog_of, single_item_spec
+from agents.online.dueling import DuelingPolicy
+from agents.online.online_agent import OnlineAgent
 from agents.online.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sampling import FloatArray, as_action, top_k
 from agents.seeding import scoped_global_rng, single_thread
-from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
-from agents.storage import load_agent, save_agent
+from agents.spec import Observation
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class DQNConfig:
         target_update_interval: decisions between copies into the target network.
         exploration_fraction, exploration_final_eps: epsilon falls from 1 over this share of training to
             this value.
+        learning_rate_schedule: "constant", or "linear", falling to 0 at the end of training.
+        dueling: whether the Q-network adds a level of the state to the values of items (`DuelingHead`). Helps
+            where values are large and items differ little.
         episodic: whether nothing counts after the horizon, though the user had not left. For tasks whose
             horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in reinforcement
             learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
@@ -63,28 +66,32 @@ class DQNConfig:
     target_update_interval: int = 10_000
     exploration_fraction: float = 0.5
     exploration_final_eps: float = 0.05
+    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    dueling: bool = False
     episodic: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        for name in (
-            "dim",
-            "learning_rate",
-            "batch_size",
-            "buffer_size",
-            "decisions_per_update",
-            "target_update_interval",
-        ):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(f"{name}: expected a finite number above 0, got {value}")
-        for name in ("gamma", "exploration_fraction", "exploration_final_eps"):
-            value = getattr(self, name)
-            if not 0.0 <= value <= 1.0:
-                raise ValueError(f"{name}: expected in [0, 1], got {value}")
+        check_settings(
+            self,
+            above_zero=(
+                "dim",
+                "learning_rate",
+                "batch_size",
+                "buffer_size",
+                "decisions_per_update",
+                "target_update_interval",
+            ),
+            shares=("gamma", "exploration_fraction", "exploration_final_eps"),
+        )
+        if self.learning_rate_schedule not in ("constant", "linear"):
+            raise ValueError(
+                "learning_rate_schedule: expected 'constant' or 'linear', got "
+                f"{self.learning_rate_schedule!r}"
+            )
 
 
-class DQN:
+class DQN(OnlineAgent):
     """Online DQN with a greedy policy; single-item scenarios only.
 
     `learn` steps a native batch of users with epsilon-greedy exploration and trains on what it sees. In dated
@@ -92,51 +99,30 @@ class DQN:
     knows what is on offer.
     """
 
-    name: ClassVar[str] = "dqn"
-    needs_state: ClassVar[bool] = False
-    config_class: ClassVar[type[DQNConfig]] = DQNConfig
+    name = "dqn"
+    config_class = DQNConfig
+    learned = "policy"
+    single_item = True
 
-    spec: ObservationSpec
-    fingerprint: str
+    config: DQNConfig
     policy: MultiInputPolicy
 
-    def __init__(self, config: DQNConfig | None = None) -> None:
-        self.config = config or DQNConfig()
-        self.num_topics = 0
-
-    def learn(
+    def learn_from(
         self,
         env: VectorEnv[Any, Any, Any],
+        catalog: PublicCatalog,
         num_decisions: int,
-        *,
         seed: int,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Train from scratch on a live environment.
-
-        Args:
-            env: native vector environment in AutoresetMode.DISABLED; keeps its own stream seed and users.
-            num_decisions: environment steps times batch size.
-            seed: of initial values, exploration and replay; the environment is not reseeded.
-            progress: called as progress(step, total, metrics).
-
-        Returns:
-            The agent itself.
-
-        Raises:
-            ValueError: the environment recommends slates, resets by itself, or is a two-stage world.
-        """
-        catalog, self.spec = catalog_of(env), single_item_spec(env, "DQN")
-        self.num_topics = int(catalog.num_topics)
-        self.fingerprint = catalog_fingerprint(catalog)
+        progress: Progress | None,
+    ) -> None:
         config = self.config
         with scoped_global_rng(seed), single_thread():
             adapter = SB3VecEnv(env)
             adapter.action_space.seed(seed)
             model = SB3DQN(
-                "MultiInputPolicy",
+                self._policy_class(),
                 adapter,
-                learning_rate=config.learning_rate,
+                learning_rate=self._learning_rate,
                 buffer_size=max(config.buffer_size, env.num_envs),
                 learning_starts=config.learning_starts,
                 batch_size=config.batch_size,
@@ -155,7 +141,14 @@ class DQN:
         assert isinstance(model.policy, MultiInputPolicy)
         self.policy = model.policy
         self.policy.set_training_mode(False)
-        return self
+
+    def _learning_rate(self, progress_remaining: float) -> float:
+        """Of Adam, when this share of the training lies ahead."""
+        linear = self.config.learning_rate_schedule == "linear"
+        return self.config.learning_rate * (progress_remaining if linear else 1.0)
+
+    def _policy_class(self) -> type[MultiInputPolicy]:
+        return DuelingPolicy if self.config.dueling else MultiInputPolicy
 
     def _policy_kwargs(self, catalog: PublicCatalog | None) -> dict[str, Any]:
         return {
@@ -179,9 +172,7 @@ class DQN:
             RuntimeError: the agent has neither learned nor been loaded.
             ValueError: the observation belongs to another scenario.
         """
-        if not hasattr(self, "policy"):
-            raise RuntimeError("DQN.act: let the agent learn or load it first")
-        self.spec.check(observation)
+        self.check_observation(observation)
         table: ItemTable = self.policy.q_net.features_extractor.encoder.items  # type: ignore[assignment, union-attr]
         choices = choices_in(observation, self.spec.num_items, table.dates, 1)
         absent = np.zeros((len(observation["session_step"]), 1), np.int64)  # hours, which no feature reads
@@ -203,40 +194,22 @@ class DQN:
         slate = top_k(value, 1)
         return Decision(as_action(slate) if choices is None else choices.action(slate), np.ones(len(slate)))
 
-    def check_catalog(self, public_catalog: PublicCatalog) -> None:
-        """Raise ValueError when `public_catalog` is not the one that the agent learned with."""
-        check_catalog(public_catalog, self.fingerprint)
+    def learned_arrays(self) -> Mapping[str, Tensor]:
+        """The Q-network; the replay buffer and the optimizer are not kept."""
+        arrays: dict[str, Tensor] = self.policy.q_net.state_dict()
+        return arrays
 
-    def save(self, folder: str | Path) -> None:
-        """Write the agent to a folder, atomically; the replay buffer and the optimizer are not kept."""
-        if not hasattr(self, "policy"):
-            raise RuntimeError("DQN.save: let the agent learn or load it first")
-        card = {
-            "config": asdict(self.config),
-            "spec": asdict(self.spec),
-            "num_topics": self.num_topics,
-            "catalog": self.fingerprint,
-        }
-        save_agent(folder, "DQN", card, self.policy.q_net.state_dict())
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read an agent that `save` wrote; it acts bit for bit as the saved one."""
-        card, arrays = load_agent(folder, "DQN")
-        agent = cls(DQNConfig(**card["config"]))
-        agent.spec = ObservationSpec(**card["spec"])
-        agent.num_topics = card["num_topics"]
-        agent.fingerprint = card["catalog"]
+    def restore(self, arrays: Mapping[str, Tensor]) -> None:
+        """A policy with this Q-network."""
         with scoped_global_rng(0):
-            agent.policy = MultiInputPolicy(
-                agent.spec.observation_space(),
-                spaces.Discrete(agent.spec.num_items),
-                lambda _: agent.config.learning_rate,
-                **agent._policy_kwargs(None),
+            self.policy = self._policy_class()(
+                self.spec.observation_space(),
+                spaces.Discrete(self.spec.num_items),
+                lambda _: self.config.learning_rate,
+                **self._policy_kwargs(None),
             )
-        agent.policy.q_net.load_state_dict(arrays)
-        agent.policy.set_training_mode(False)
-        return agent
+        self.policy.q_net.load_state_dict(arrays)
+        self.policy.set_training_mode(False)
 
 
 class _Report(BaseCallback):

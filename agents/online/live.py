@@ -5,7 +5,7 @@ Stable-Baselines3 has its own (`agents.online.sb3`); here the learner keeps whol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from agents.learning.training import REPORT_EVERY, Progress
 from agents.sampling import IntArray
 from agents.spec import Observation, ObservationSpec
 
@@ -82,6 +83,13 @@ def serve(
         observation = following
         if done.any():
             observation, _ = env.reset(options={"reset_mask": done})
+
+
+def report(progress: Progress | None, step: Step, num_decisions: int, metrics: Mapping[str, float]) -> None:
+    """Tell `progress`, if there is one, after every so many batches and after the last."""
+    batches, last = step.decisions // len(step.reward), step.decisions >= num_decisions
+    if progress is not None and (batches % REPORT_EVERY == 0 or last):
+        progress(min(step.decisions, num_decisions), num_decisions, metrics)
 
 
 def spec_of(env: VectorEnv[Any, Any, Any]) -> ObservationSpec:

@@ -63,7 +63,10 @@ class HIST(NextItem):
 
     name = "hist"
     config_class = HISTConfig
-    network_class = HorizonNetwork
+
+    def make_copy(self) -> HeadsNetwork:
+        """With the third head."""
+        return HorizonNetwork(self.spec, self.num_topics, self.config.dim, self.config.encoder)
 
     def begin(self, data: LogTensors) -> list[torch.optim.Optimizer]:
         """One optimizer, and the counts."""

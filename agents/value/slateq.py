@@ -22,7 +22,7 @@ from agents.learning.offline import OfflineAgent, TrainingConfig
 from agents.losses import td_loss
 from agents.sampling import FloatArray, as_action
 from agents.spec import Observation, ObservationSpec
-from agents.value.slate_choice import SEARCHES, SlateSearch, best_slates, choice_log_prob
+from agents.value.slate_choice import SEARCHES, SlateSearch, best_slates, choice_log_prob, slate_value
 from recsim_env import Decision
 
 LARGEST_UTILITY = 30.0
@@ -41,6 +41,8 @@ class SlateQConfig(TrainingConfig):
             base popularity with two learned numbers, a control.
         search: how the best slate is found, see `agents.value.slate_choice.best_slates`.
         target_interval: updates between copies into the target network.
+        bootstrap: what follows is worth "max", the best slate, or "logged", the one that the log shows next:
+            the paper's two learners, Q-learning and SARSA; see `ValueConfig`.
         episodic: whether nothing counts after a session's last row, though the user had not left; see
             `DQNConfig`.
     """
@@ -49,6 +51,7 @@ class SlateQConfig(TrainingConfig):
     choice: Literal["learned", "popularity"] = "learned"
     search: SlateSearch = "exact"
     target_interval: int = 200
+    bootstrap: Literal["max", "logged"] = "max"
     episodic: bool = False
 
     def __post_init__(self) -> None:
@@ -59,6 +62,8 @@ class SlateQConfig(TrainingConfig):
             raise ValueError(f"choice: expected 'learned' or 'popularity', got {self.choice!r}")
         if self.search not in SEARCHES:
             raise ValueError(f"search: expected one of {', '.join(SEARCHES)}, got {self.search!r}")
+        if self.bootstrap not in ("max", "logged"):
+            raise ValueError(f"bootstrap: expected 'max' or 'logged', got {self.bootstrap!r}")
         if self.target_interval < 1:
             raise ValueError(f"target_interval: expected at least 1, got {self.target_interval}")
 
@@ -115,6 +120,7 @@ class SlateQ(OfflineAgent):
 
     Q(s, A) = sum_{i in A + none} P(i | s, A) q(s, i)
     q(s_t, i_t) <- r_t + gamma max_A Q(s_{t+1}, A),   i_t what was clicked, or none
+                or r_t + gamma Q(s_{t+1}, A_{t+1}),   with `bootstrap="logged"`
 
     Assumes that a user clicks one item of a slate or none, by the logit model, and that reward and future
     depend on the slate through that click alone (Ie et al. 2019, assumptions 1 and 2: SC and RTDS). P is
@@ -196,20 +202,32 @@ class SlateQ(OfflineAgent):
 
     @torch.no_grad()
     def _target_value(self, data: LogTensors, rows: Tensor) -> Tensor:
-        """[b] float: reward plus the discounted worth of the best next slate."""
-        if self.config.gamma == 0:
+        """[b] float: reward plus the discounted worth of the next slate, the best or the logged one."""
+        config: SlateQConfig = self.config
+        if config.gamma == 0:
             return data.reward[rows]
-        following, target = gather(data.next_observation, rows), self._target
-        utility, q, q_none = target(following)
-        table = target.encoder.items
-        if table.has_dates and "hour" in following:
-            utility = utility.masked_fill(~table.on_offer(following["hour"]), -torch.inf)
-        examination = target.log_examination().exp()
-        _, worth = best_slates(utility.exp(), q, q_none, examination, self.config.search)
-        discount = self.config.gamma * data.continues[rows]
-        if self.config.episodic:
+        following = gather(data.next_observation, rows)
+        discount = config.gamma * data.continues[rows]
+        if config.episodic or config.bootstrap == "logged":
             discount = discount * ~data.last[rows]
-        return data.reward[rows] + discount * worth
+        if config.bootstrap == "logged":
+            return data.reward[rows] + discount * self._logged_worth(following, data.shown_next(rows))
+        return data.reward[rows] + discount * self._best_worth(following)
+
+    def _best_worth(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """[b] max_A Q(s, A) of the target network, over what is on offer if the log says the hour."""
+        utility, q, q_none = self._target(observation)
+        table = self._target.encoder.items
+        if table.has_dates and "hour" in observation:
+            utility = utility.masked_fill(~table.on_offer(observation["hour"]), -torch.inf)
+        examination = self._target.log_examination().exp()
+        _, worth = best_slates(utility.exp(), q, q_none, examination, self.config.search)
+        return worth
+
+    def _logged_worth(self, observation: Mapping[str, Tensor], slate: Tensor) -> Tensor:
+        """[b] Q(s, A) of the target network for slates [b, K]."""
+        utility, q, q_none = self._target(observation, slate)
+        return slate_value(utility.exp(), q, q_none, self._target.log_examination().exp())
 
     def _offered(
         self, observation: Mapping[str, Tensor], choices: Choices | None

@@ -31,6 +31,8 @@ class ValueConfig(HeadConfig):
         episodic: whether nothing counts after a session's last row, though the user had not left. For tasks
             whose horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in
             reinforcement learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
+        dueling: whether the Q head adds a level of the state to the scores of items (`DuelingScorer`). Helps
+            where values are large and items differ little; published SQN has none.
         shuffled_reward: rewards are exchanged among all rows of the log: the control in which values have
             nothing to learn.
     """
@@ -39,6 +41,7 @@ class ValueConfig(HeadConfig):
     acting_head: Literal["ce", "q"] = "ce"
     bootstrap: Literal["max", "logged"] = "max"
     episodic: bool = False
+    dueling: bool = False
     shuffled_reward: bool = False
 
     def __post_init__(self) -> None:
@@ -68,6 +71,11 @@ class ValueLearner(HeadLearner):
         config: ValueConfig = self.config
         return config.acting_head
 
+    def make_copy(self) -> HeadsNetwork:
+        """With the Q head that the config asks for."""
+        config: ValueConfig = self.config
+        return HeadsNetwork(self.spec, self.num_topics, config.dim, config.encoder, config.dueling)
+
     def begin(self, data: LogTensors) -> list[torch.optim.Optimizer]:
         """One optimizer of each copy, and the order of rewards if they are to be shuffled."""
         if self.config.shuffled_reward:
@@ -95,8 +103,7 @@ class ValueLearner(HeadLearner):
         discount = config.gamma * data.continues[rows]
         if config.episodic or config.bootstrap == "logged":
             discount = discount * ~data.last[rows]
-        shown_next = data.item[(rows + 1).clamp(max=len(data) - 1)]
-        value = self._state_value(main, other, gather(data.next_observation, rows), shown_next)
+        value = self._state_value(main, other, gather(data.next_observation, rows), data.shown_next(rows))
         return slot_reward + (discount * value).unsqueeze(1)
 
     def _state_value(

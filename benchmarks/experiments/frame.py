@@ -21,7 +21,7 @@ from benchmarks.provenance import code_settings, hash_files, provenance
 from benchmarks.statistics import Interval, seed_interval
 from benchmarks.summary import BOUNDS
 from benchmarks.tables import findings_table
-from benchmarks.tasks import Task, TaskFolder, write_json
+from benchmarks.tasks import Task, TaskFolder, check_writable, write_json
 from recsim_env.checked import nearest
 
 RESAMPLING_SEED = 0
@@ -46,7 +46,8 @@ class Score(NamedTuple):
     """What an experiment found, JSON-serialisable.
 
     Attributes:
-        rows: {"experiment", "scenario", "agent", "metric", "value", "lower", "upper", "seeds"}, see `row`.
+        rows: {"experiment", "scenario", "agent", "metric", "value", "lower", "upper", "seeds"}, see `row`; or
+            what the experiment says, from "experiment" on.
         findings: what was found, and what was looked for and not found.
         curves: whatever its figures are drawn from.
     """
@@ -67,7 +68,9 @@ class Definition:
         tasks: (size, seeds) -> what is to be run; pure functions of their arguments, with names unique in the
         run. score: (results by task name, size, seeds) -> what was found. draw: (summary as saved, folder) ->
         figures, as PNG and SVG. core_seconds: (size, seeds) -> about how long one core takes, for what is
-        printed beforehand.
+        printed beforehand. with_data: (size, path of a user's own data, folder of the results) -> the size
+        for them, whose "data" says what they are and whose "data_file" is where tasks find them (results do
+        not depend on that); raises UsageError where they cannot be had. None: no use for any.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Definition:
     score: Callable[[Callable[[str], dict[str, Any]], Size, Sequence[int]], Score]
     draw: Callable[[Mapping[str, Any], Path], None]
     core_seconds: Callable[[Size, Sequence[int]], float]
+    with_data: Callable[[Size, Path, Path], Size] | None = None
 
 
 def find_experiment(name: str) -> Definition:
@@ -102,13 +106,20 @@ def run_experiment(
     overwrite: bool,
     json_path: Path | None,
     console: Console,
+    data: Path | None = None,
 ) -> dict[str, Any]:
     """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
     check_file(json_path)
     definition = find_experiment(name)
     size = definition.sizes[preset]
+    if data is not None:
+        if definition.with_data is None:
+            able = [one.name for one in experiments().values() if one.with_data is not None]
+            raise UsageError(f"--data: {name} has no use for data; expected --experiment {', '.join(able)}")
+        check_writable(out)
+        size = definition.with_data(size, data, out)
     seeds = list(range(first_seed, first_seed + (num_seeds or size["num_seeds"])))
-    folder = TaskFolder(out, experiment_settings(definition, preset), overwrite)
+    folder = TaskFolder(out, experiment_settings(definition, preset, size), overwrite)
     tasks = definition.tasks(size, seeds)
     waiting = sum(not folder.has(task.name) for task in tasks)
     if preset == "full" and waiting:
@@ -124,15 +135,16 @@ def run_experiment(
     return summary
 
 
-def experiment_settings(definition: Definition, preset: str) -> dict[str, Any]:
-    """All that results depend on, except which seeds are run."""
+def experiment_settings(definition: Definition, preset: str, size: Size) -> dict[str, Any]:
+    """All that results depend on, except which seeds are run; helpers share the name of their experiment."""
     own = Path(inspect.getfile(definition.tasks))
+    helpers = sorted(own.parent.glob(f"{own.stem}_*.py"))
     return {
         "command": "compare",
         "experiment": definition.name,
         "preset": preset,
-        **{key: value for key, value in definition.sizes[preset].items() if key != "num_seeds"},
-        "experiment_code": hash_files([own, Path(serve.__file__)]),
+        **{key: value for key, value in size.items() if key not in ("num_seeds", "data_file")},
+        "experiment_code": hash_files([own, *helpers, Path(serve.__file__)]),
         **code_settings(),
     }
 
@@ -167,9 +179,19 @@ def report_experiment(
     return saved
 
 
-def row(experiment: str, scenario: str, agent: str, metric: str, interval: Interval) -> dict[str, Any]:
-    """One reported figure; its interval is cut at what the metric cannot leave, and missing for one seed."""
-    bounds = BOUNDS.get(metric, (-np.inf, np.inf))
+def row(
+    experiment: str,
+    scenario: str,
+    agent: str,
+    metric: str,
+    interval: Interval,
+    bounds: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """One reported figure; its interval is cut at what the metric cannot leave, and missing for one seed.
+
+    Bounds are those of the metric's name unless they are given.
+    """
+    bounds = BOUNDS.get(metric, (-np.inf, np.inf)) if bounds is None else bounds
     ends = (interval.low, interval.high)
     lower, upper = (None if np.isnan(end) else float(np.clip(end, *bounds)) for end in ends)
     return {

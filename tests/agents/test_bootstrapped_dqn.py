@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 
 import numpy as np
@@ -11,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from agents import Acting, ActingConfig, BootstrappedDQN, BootstrappedDQNConfig
 from agents.encoders import to_tensors
-from agents.online.bootstrapped_dqn import _Training
+from agents.online.ensemble import double_q_targets
 from agents.online.live import serve
 from agents.online.replay import Replay
 from agents.seeding import torch_generator
@@ -62,16 +63,16 @@ def test_serving_hands_over_what_a_session_ended_with(world):
 
 def test_targets_are_each_heads_own(world, learned):
     """r + discount * judge(argmax of selector), head by head, written out."""
-    training = _Training(learned, torch_generator(0))
+    network, judging = learned.network, copy.deepcopy(learned.network)
     with torch.no_grad():
-        training.target.value.bias.add_(1.0)  # the judge differs from the selector
+        judging.value.bias.add_(1.0)  # the judge differs from the selector
     env = live(world, 20)
     step = next(serve(env, lambda seen: np.arange(20), 20))
     following = to_tensors(step.next_observation)
     rows = {"reward": torch.arange(20.0), "discount": torch.full((20,), 0.5)}
-    target = training._targets(rows, following)
+    target = double_q_targets(network, judging, rows, following)
     with torch.no_grad():
-        selector, judge = training.network(following), training.target(following)
+        selector, judge = network(following), judging(following)
     for row in range(20):
         for head in range(3):
             expected = row + 0.5 * judge[row, head, selector[row, head].argmax()]

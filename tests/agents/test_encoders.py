@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.encoders import ItemScorer, SequenceEncoder, public_features, to_tensors
+from agents.encoders import DuelingScorer, ItemScorer, SequenceEncoder, public_features, to_tensors
 from agents.seeding import build, initialise, scoped_global_rng, single_thread, torch_generator
 from agents.spec import ObservationSpec
 
@@ -80,6 +80,19 @@ def test_scores_of_chosen_items_are_those_of_all_items(encoder, slate_observatio
     torch.testing.assert_close(
         scorer.of_items(state, table, chosen), scorer(state, table).gather(1, chosen), rtol=1e-5, atol=1e-5
     )
+
+
+def test_the_dueling_scorer_adds_a_level_that_all_items_share(encoder, slate_observation):
+    plain = build(lambda: ItemScorer(60, 16), torch_generator(2))
+    dueling = build(lambda: DuelingScorer(60, 16), torch_generator(3))
+    dueling.load_state_dict(plain.state_dict(), strict=False)
+    table, state = encoder.items(), encoder(to_tensors(slate_observation))
+    items = torch.randint(60, (len(state), 3), generator=torch_generator(4))
+    level = dueling.level(state)
+    assert level.std() > 0
+    for method, arguments in (("forward", ()), ("of_items", (items,)), ("of_shared", (items[0],))):
+        scores = getattr(plain, method)(state, table, *arguments)
+        torch.testing.assert_close(getattr(dueling, method)(state, table, *arguments), scores + level)
 
 
 def test_public_features_are_standardised(slate_world):

@@ -178,7 +178,7 @@ def test_refusals(tmp_path, world, learned, observation, slate_observation, kind
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "hybrid"}, "model: expected 'disjoint' or 'shared', got 'hybrid'"),
+        ({"model": "mixed"}, "model: expected 'disjoint', 'shared' or 'hybrid', got 'mixed'"),
         ({"exploration": -1.0}, "exploration: expected a finite number of at least 0"),
         ({"ridge": 0.0}, "ridge: expected a finite number above 0"),
         ({"acting": "sample"}, "acting: expected 'greedy' or 'explore'"),

@@ -235,6 +235,30 @@ def test_dqn_round_trip_is_bit_exact(tmp_path, learned, observation):
     np.testing.assert_array_equal(before.action, after.action)
 
 
+def test_dueling_adds_a_level_and_is_kept(tmp_path, observation):
+    config = DQNConfig(dim=16, learning_starts=100, decisions_per_update=32, dueling=True)
+    env = make_native(16)
+    env.reset(seed=4)
+    agent = DQN(config).learn(env, 800, seed=0)
+    network = agent.policy.q_net
+    with torch.no_grad():
+        tensors, _ = agent.policy.obs_to_tensor(observation)
+        features = network.extract_features(tensors, network.features_extractor)
+        expected = network.q_net.advantage(features) + network.q_net.level(features)
+    values, _ = agent.score(observation)
+    np.testing.assert_allclose(values, expected.numpy(), rtol=1e-6)
+    assert network.q_net.level(features).std() > 0
+    agent.save(tmp_path / "dqn")
+    np.testing.assert_array_equal(DQN.load(tmp_path / "dqn").score(observation)[0], values)
+
+
+def test_the_learning_rate_falls_if_asked():
+    rates = [DQN(DQNConfig(learning_rate=0.01))._learning_rate(ahead) for ahead in (1.0, 0.5, 0.0)]
+    assert rates == [0.01, 0.01, 0.01]
+    linear = DQNConfig(learning_rate=0.01, learning_rate_schedule="linear")
+    assert [DQN(linear)._learning_rate(ahead) for ahead in (1.0, 0.5, 0.0)] == [0.01, 0.005, 0.0]
+
+
 def test_dqn_refuses_slates_and_other_scenarios(learned, slate_observation):
     env = make_native(slate_size=10)
     with pytest.raises(ValueError, match="DQN needs a Discrete action space"):
@@ -258,6 +282,7 @@ def test_an_empty_dqn_says_so(tmp_path, observation):
     [
         ({"gamma": 1.1}, r"gamma: expected in \[0, 1\]"),
         ({"learning_rate": 0.0}, "learning_rate: expected a finite number above 0"),
+        ({"learning_rate_schedule": "cosine"}, "learning_rate_schedule: expected 'constant' or 'linear'"),
         ({"decisions_per_update": 0}, "decisions_per_update: expected a finite number above 0"),
     ],
 )

@@ -115,6 +115,23 @@ def test_targets(world, log, episodic):
     assert (log.truncated | log.terminated)[:200].any()
 
 
+def test_targets_of_what_the_log_shows_next(world, log):
+    """Reward + 0.8 Q of the target network for the next slate: a click on it with the logit's probability."""
+    agent = SlateQ(SlateQConfig(**SMALL, gamma=0.8, bootstrap="logged"))
+    agent.fit(log, world.public_catalog, seed=0)
+    data, rows = LogTensors.from_log(log, agent.spec), torch.arange(200)
+    with torch.no_grad():
+        utility, q, q_none = agent._target(gather(data.next_observation, rows))
+    shown = np.append(log.action[1:200, 0], 0)
+    weight = np.exp(utility.double().numpy()[np.arange(200), shown])
+    click = weight / (1 + weight)
+    worth = click * q.numpy()[np.arange(200), shown] + (1 - click) * q_none.numpy()
+    inside = ~data.last.numpy()[:199]
+    expected = log.reward[:199] + 0.8 * inside * worth[:199]
+    np.testing.assert_allclose(agent._target_value(data, rows)[:199], expected, rtol=1e-4, atol=1e-5)
+    assert not inside.all()
+
+
 def test_a_copy_into_the_target_network_comes_on_time(world, log):
     agent = SlateQ(SlateQConfig(dim=8, batch_size=100, epochs=7 / (len(log) / 100), target_interval=3))
     seen = []
@@ -188,6 +205,7 @@ def test_observations_of_another_scenario_are_refused(fitted, slate_observation)
         ({"choice": "uniform"}, "choice: expected 'learned' or 'popularity'"),
         ({"search": "lp"}, "search: expected one of exact, greedy, top-k"),
         ({"target_interval": 0}, "target_interval: expected at least 1"),
+        ({"bootstrap": "mean"}, "bootstrap: expected 'max' or 'logged', got 'mean'"),
     ],
 )
 def test_bad_settings_are_refused(changes, message):

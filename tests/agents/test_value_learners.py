@@ -34,7 +34,6 @@ from agents.learning.batches import LogTensors, gather
 from agents.learning.heads import Minibatch
 from agents.losses import next_item_cross_entropy
 from agents.seeding import torch_generator
-from agents.supervised.hist import clicks_ahead, clicks_behind
 from agents.value.snqn import not_shown
 
 SMALL = {"dim": 8, "epochs": 0.3, "batch_size": 128}
@@ -234,26 +233,6 @@ def test_reward_weights_scale_the_next_item_loss(fitted, data):
     assert losses(agent, data, rows)["next_item"] == pytest.approx(
         (data.reward[row] * ce).mean().item(), rel=1e-5
     )
-
-
-def test_counts_of_clicks_by_hand():
-    """Two sessions, of four decisions and of two."""
-    clicks = np.array([1, 0, 2, 1, 0, 3])
-    last = np.array([False, False, False, True, False, True])
-    assert clicks_ahead(clicks, last).tolist() == [4, 3, 3, 1, 3, 3]
-    assert clicks_behind(clicks, last).tolist() == [0, 1, 1, 3, 0, 0]
-
-
-def test_the_horizon_head_learns_to_count(world, log):
-    """What a user has clicked can be told from the history and the step: the head finds out."""
-    agent = HIST(HISTConfig(dim=8, epochs=3.0, batch_size=128, counted="behind"))
-    agent.fit(log, world.public_catalog, seed=0)
-    data = LogTensors.from_log(log, agent.spec)
-    network = agent.network[0]
-    with torch.no_grad():
-        predicted = network.horizon(network.encoder(data.observation)).squeeze(1).numpy()
-    count = clicks_behind(data.clicked.sum(dim=1).numpy(), data.last.numpy())
-    assert np.corrcoef(predicted, np.log1p(count))[0, 1] > 0.7
 
 
 def test_a_sample_of_items_can_stand_for_the_catalog(fitted, data):

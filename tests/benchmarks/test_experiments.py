@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks import experiments as package
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
-from benchmarks.experiments import experiments, exploration, planted, reward_design, same_agent
+from benchmarks.experiments import controls, experiments, exploration, planted, reward_design, same_agent
 from benchmarks.experiments.frame import (
     Definition,
     Finding,
@@ -28,7 +28,31 @@ from benchmarks.tasks import Task
 from tests.benchmarks.toy_tasks import square
 
 SMALL = {
+    "controls": {"scenarios": ["Tiny-v0"], "decisions": {}, "num_users": 40, "num_seeds": 2},
     "exploration": {"scenarios": ["Tiny-v0"], "num_users": 40, "num_seeds": 2},
+    "next-item": {
+        "scenario": "Tiny-v0",
+        "agents": ["popular", "sknn", "next-item"],
+        "temporal": ["popular", "next-item"],
+        "log_decisions": 1_500,
+        "most_sessions": 100,
+        "epochs": 1,
+        "num_seeds": 2,
+    },
+    "offline": {
+        "scenario": "Tiny-v0",
+        "learners": ["ips recorded", "sqn q", "next-item"],
+        "log_sizes": [200, 600],
+        "base_size": 600,
+        "supports": ["softmax 1", "uniform"],
+        "qualities": ["popularity", "logging"],
+        "updates": 5,
+        "batch_size": 64,
+        "dim": 8,
+        "num_users": 40,
+        "evaluation_users": 60,
+        "num_seeds": 2,
+    },
     "reward-design": {
         "scenarios": ["Tiny-v0"],
         "agents": ["myopic"],
@@ -109,20 +133,13 @@ def test_it_saves_rows_findings_and_figures(run):
     name, out, summary = run
     assert summary["experiment"] == name
     assert summary["asked"].endswith(("?", ".")), summary["asked"]
+    figures = "control, mean" if name == "controls" else "metric, value"
     for one in summary["rows"]:
-        assert list(one)[:8] == [
-            "experiment",
-            "scenario",
-            "agent",
-            "metric",
-            "value",
-            "lower",
-            "upper",
-            "seeds",
-        ]
+        columns = f"experiment, scenario, agent, {figures}, lower, upper, seeds".split(", ")
+        assert list(one)[:8] == columns
         assert one["experiment"] == name
         assert one["scenario"] in ("Tiny-v0", "all")
-        assert np.isfinite(one["value"])
+        assert np.isfinite(one[columns[4]])
     assert summary["findings"]
     assert list(out.glob("*.svg"))
     assert json.loads((out / "rows.json").read_text())["rows"] == summary["rows"]
@@ -240,6 +257,32 @@ def test_the_intention_may_fail_and_then_it_is_said():
     assert [finding.shown for finding in findings] == [True, False, False, False]
     assert "FEWER, against the intention" in findings[2].text
     assert "not shown to bring more" in findings[1].text
+
+
+def control_values(**changes):
+    """Arm -> rewards of ten seeds in which every learner of Memoryless equals its control but for noise."""
+    generator = np.random.default_rng(5)
+    luck = generator.normal(20, 1, size=10)
+    names = {name for pair in controls.CASES["Memoryless-v0"].comparisons for name in pair}
+    values = {name: luck + generator.normal(scale=0.1, size=10) for name in sorted(names)}
+    return {**values, controls.OPTIMUM: luck + 5, **{name: luck + by for name, by in changes.items()}}
+
+
+def test_where_nothing_carries_over_winning_is_what_should_not_be_found():
+    findings, rows = controls.compared("Memoryless-v0", control_values())
+    assert all(finding.shown for finding in findings)
+    assert all("is not shown to differ" in finding.text for finding in findings)
+    findings, _ = controls.compared("Memoryless-v0", control_values(ips=2.0))
+    assert next(finding.text for finding in findings if not finding.shown).startswith(
+        f"Memoryless-v0: ips ({22 / 25:.0%} of the optimum) beats ips, gamma 0"
+    )
+    assert rows[0]["share_of_optimum"] == pytest.approx(20 / 25, abs=0.01)
+
+
+def test_every_comparison_is_between_arms_that_are_trained():
+    for scenario, case in controls.CASES.items():
+        arms = {name + ending for name, one in case.trainings.items() for ending in one.heads or [""]}
+        assert {name for pair in case.comparisons for name in pair} <= arms | {controls.LOGGING}, scenario
 
 
 def test_the_rule_declares_what_differs_and_not_what_does_not():

@@ -24,7 +24,7 @@ from benchmarks.tasks import TaskFolder, write_json
 from recsim_env import SCENARIOS, World, get_scenario
 
 STOREFRONT = "recsim_env/Storefront-v0"
-SETTINGS = {"users": {STOREFRONT: 4}, "seed": 7}
+SETTINGS = {"command": "headroom", "users": {STOREFRONT: 4}, "seed": 7}
 RETURNS = {
     "random": [1.0, 2.0, 1.0, 2.0],
     "popular": [2.0, 2.0, 2.0, 4.0],

@@ -9,7 +9,7 @@ from benchmarks.curve_report import curve_table
 from benchmarks.learning_curve import FIXED, report, sized_name
 from benchmarks.tasks import TaskFolder, write_json
 
-SETTINGS = {"scenario": "recsim_env/Storefront-v0", "eval_users": 10}
+SETTINGS = {"command": "learning-curve", "scenario": "recsim_env/Storefront-v0", "eval_users": 10}
 SIZES, SEEDS = [1_000, 10_000], [0, 1, 2]
 FIXED_REWARD = {"random": 1.0, "myopic": 5.0, "logging": 2.0}
 

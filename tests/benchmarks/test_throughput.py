@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.throughput import PEER, Case, run, with_ratios
+from benchmarks.throughput import run, with_ratios
+from benchmarks.throughput_cases import PEER, Case
 from benchmarks.throughput_row import measure, peak_bytes
 from recsim_env import SCENARIOS
 

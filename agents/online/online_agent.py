@@ -1,0 +1,67 @@
+"""What the online learners share: learning on live users, from nothing."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from gymnasium.vector import VectorEnv
+
+from agents.learner import Learner
+from agents.learning.training import Progress
+from agents.online.live import catalog_of, single_item_spec, spec_of
+from agents.spec import catalog_fingerprint
+
+if TYPE_CHECKING:
+    from recsim_env.catalog import PublicCatalog
+
+
+class OnlineAgent(Learner):
+    """A learner that serves users while it learns. Subclasses write `learn_from`.
+
+    Attributes:
+        single_item: whether it has one value per item, and so learns only where every item is an action.
+    """
+
+    single_item: ClassVar[bool] = False
+
+    @abstractmethod
+    def learn_from(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        catalog: PublicCatalog,
+        num_decisions: int,
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        """Do what `learn` promises; spec, topics and fingerprint are those of the environment already."""
+
+    def learn(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        num_decisions: int,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn from nothing on a live environment, exploring.
+
+        Args:
+            env: native vector environment in AutoresetMode.DISABLED; keeps its own stream seed and users.
+            num_decisions: environment steps times batch size, rounded up to whole batches.
+            seed: of every draw of the learner: initial values, exploration, replay; the environment is not
+                reseeded.
+            progress: called as progress(step, total, metrics).
+
+        Returns:
+            The agent itself.
+
+        Raises:
+            ValueError: the environment resets by itself, or is a world that the agent cannot learn in: where
+                it is for single items, slates and two-stage worlds.
+        """
+        catalog = catalog_of(env)
+        self.spec = single_item_spec(env, type(self).__name__) if self.single_item else spec_of(env)
+        self.num_topics, self.fingerprint = int(catalog.num_topics), catalog_fingerprint(catalog)
+        self.learn_from(env, catalog, num_decisions, seed, progress)
+        return self
