@@ -71,17 +71,33 @@ def score_agent(experiment: Experiment, agent: str, seed: int, report: Report) -
     policy = make_policy(experiment, agent, seed, world, lambda fraction: report(0.9 * fraction))
     trained = time.perf_counter()
     users = world.users(experiment.eval_users, seed * experiment.eval_users)
-    generator = np.random.default_rng([seed, SCORING_DRAWS])
-    card = Scorecard(world.public_catalog.base_popularity)
-    served = rollout(
-        world, policy, users, seed=HELD_OUT_SEED, generator=generator, max_steps=scenario.max_episode_steps
+    card = serve_held_out(
+        world, policy, users, seed, scenario.max_episode_steps, lambda fraction: report(0.9 + 0.1 * fraction)
     )
-    for batch in served:
-        card.update(batch)
-        report(0.9 + 0.1 * card.engagement.num_users / len(users))
     seconds = {"train": round(trained - began, 2), "score": round(time.perf_counter() - trained, 2)}
     curves = {name: curve.tolist() for name, curve in card.curves().items()}
     return {"metrics": card.result(), "curves": curves, "seconds": seconds}
+
+
+def serve_held_out(
+    world: World, policy: Policy, users: np.ndarray, seed: int, max_steps: int, report: Report
+) -> Scorecard:
+    """Let a policy serve users of stream seed `HELD_OUT_SEED`, and count.
+
+    Args:
+        world: the simulator.
+        policy: ready to act.
+        users: [n] int64, ids.
+        seed: of the policy's own draws.
+        max_steps: horizon.
+        report: called with the fraction done.
+    """
+    generator = np.random.default_rng([seed, SCORING_DRAWS])
+    card = Scorecard(world.public_catalog.base_popularity)
+    for batch in rollout(world, policy, users, seed=HELD_OUT_SEED, generator=generator, max_steps=max_steps):
+        card.update(batch)
+        report(card.engagement.num_users / len(users))
+    return card
 
 
 def untrained_policies(world: World) -> dict[str, Callable[[], Any]]:

@@ -50,6 +50,17 @@ NAMES = {
     "dqn": "DQN",
     "sqn": "SQN",
     "ips": "IPS",
+    "double-dqn": "double DQN",
+    "bootstrapped": "bootstrapped DQN",
+    "cql": "CQL",
+    "snqn": "SNQN",
+    "sac-rec": "SAC-rec",
+    "sa2c": "SA2C",
+    "hist": "HIST",
+    "item-knn": "ItemKNN",
+    "sknn": "SKNN",
+    "linucb": "LinUCB",
+    "lints": "linear Thompson",
 }
 """How agents are called in figures and tables; others by their own name."""
 

@@ -34,6 +34,11 @@ BOUNDS = {
     "coverage": (0.0, 1.0),
     "survival": (0.0, 1.0),
     "lorenz": (0.0, 1.0),
+    "hr@10": (0.0, 1.0),
+    "ndcg@10": (0.0, 1.0),
+    **{
+        f"{name}_{metric}": (-1.0, 1.0) for name in ("kendall", "spearman") for metric in ("hr@10", "ndcg@10")
+    },
 }
 """What a metric or a curve cannot leave; intervals are cut there."""
 

@@ -9,20 +9,18 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
-from benchmarks.aggregates import holm, paired_p_value
+from benchmarks.experiments.dots import cross
 from benchmarks.experiments.frame import (
     Definition,
     Finding,
     Score,
     Size,
     over_seeds,
-    resampling,
     row,
-    written,
 )
+from benchmarks.experiments.paired import differences
 from benchmarks.experiments.serve import score_policy
-from benchmarks.labels import Mark, label_points, label_right
-from benchmarks.statistics import paired_difference
+from benchmarks.labels import label_points, label_right
 from benchmarks.style import figure, sweep_looks
 from benchmarks.summary import lookup_row
 from benchmarks.tasks import Task
@@ -130,26 +128,11 @@ def against_greedy(
     others = [arm for arm in rewards if arm != REFERENCE]
     if len(rewards[REFERENCE]) < 2:
         return [], []
-    p = holm([paired_p_value(rewards[arm], rewards[REFERENCE], resampling()) for arm in others])
+    found = differences([(rewards[arm], rewards[REFERENCE]) for arm in others])
     rows, findings = [], []
-    for arm, corrected in zip(others, p, strict=True):
-        interval = paired_difference(rewards[arm], rewards[REFERENCE], resampling())
-        rows.append(
-            row(NAME, scenario, arm, "reward_minus_greedy", interval) | {"p_corrected": float(corrected)}
-        )
-        shown = bool(corrected <= 0.05 and (interval.low > 0 or interval.high < 0))
-        verdict = (
-            ("earns more than" if interval.mean > 0 else "earns less than")
-            if shown
-            else "is not shown to differ from"
-        )
-        findings.append(
-            Finding(
-                f"{scenario}: {arm} {verdict} greedy, by {written(interval)} reward per user "
-                f"(Holm p = {corrected:.3f}).",
-                shown,
-            )
-        )
+    for arm, one in zip(others, found, strict=True):
+        rows.append(one.row(NAME, scenario, arm, "reward_minus_greedy"))
+        findings.append(Finding(f"{scenario}: {arm} {one.verdict} greedy, by {one.text}.", one.shown))
     return rows, findings
 
 
@@ -206,21 +189,16 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
 
 def draw_frontier(panel: Any, summary: Mapping[str, Any], scenario: str, looks: Mapping[str, Any]) -> None:
     """Tail share against reward, with intervals."""
-    marks = []
-    for arm, look in looks.items():
-        across, up = (
-            lookup_row(summary["rows"], scenario, arm, metric) for metric in ("reward_per_user", "tail_share")
+    marks = [
+        cross(
+            panel,
+            lookup_row(summary["rows"], scenario, arm, "reward_per_user"),
+            lookup_row(summary["rows"], scenario, arm, "tail_share"),
+            look,
+            arm,
         )
-        ends = [
-            (one["value"],) * 2 if one["lower"] is None else (one["lower"], one["upper"])
-            for one in (across, up)
-        ]
-        panel.plot(
-            across["value"], up["value"], color=look.colour, marker=look.marker, ls="none", ms=6, zorder=5
-        )
-        panel.plot(ends[0], [up["value"]] * 2, color=look.colour, lw=1)
-        panel.plot([across["value"]] * 2, ends[1], color=look.colour, lw=1)
-        marks.append(Mark(across["value"], up["value"], ends[0], ends[1], arm, look.colour))
+        for arm, look in looks.items()
+    ]
     panel.set_xlabel("reward per user")
     panel.set_ylabel("impressions that go to the tail")
     panel.yaxis.set_major_formatter(PercentFormatter(1.0))

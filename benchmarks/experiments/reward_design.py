@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.aggregates import holm, paired_p_value
 from benchmarks.experiments.frame import (
     Definition,
     Finding,
     Score,
     Size,
     over_seeds,
-    resampling,
     row,
     written,
 )
+from benchmarks.experiments.paired import differences
 from benchmarks.experiments.serve import changed_world
 from benchmarks.experiments.serve import score as score_in_world
-from benchmarks.statistics import paired_difference
 from benchmarks.style import figure, sweep_looks
 from benchmarks.summary import lookup_row
 from benchmarks.tasks import Report, Task
@@ -155,17 +153,14 @@ def intended_findings(
     if num_seeds < 2:
         return []
     pairs = [(values[reward, metric], values[other, metric]) for metric, reward, other in INTENDED]
-    p = holm([paired_p_value(first, second, resampling()) for first, second in pairs])
     findings = []
-    for (metric, reward, other), pair, corrected in zip(INTENDED, pairs, p, strict=True):
-        interval = paired_difference(*pair, resampling())
-        shown = bool(interval.low > 0 and corrected <= 0.05)
-        wrong = bool(interval.high < 0 and corrected <= 0.05)
+    for (metric, reward, other), one in zip(INTENDED, differences(pairs), strict=True):
+        shown, wrong = one.shown and one.interval.low > 0, one.shown and one.interval.high < 0
         verdict = "more" if shown else "FEWER, against the intention," if wrong else "not shown to bring more"
         findings.append(
             Finding(
                 f"{scenario}, {agent}: '{reward}' brings {verdict} {metric.replace('_', ' ')} than "
-                f"'{other}': {written(interval)} (Holm p = {corrected:.3f}).",
+                f"'{other}': {written(one.interval)} (Holm p = {one.p:.3f}).",
                 shown,
             )
         )

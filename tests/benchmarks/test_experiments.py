@@ -76,6 +76,26 @@ SMALL = {
         "num_repetitions": 20,
         "num_seeds": 1,
     },
+    "long-run": {
+        "scenarios": ["Tiny-v0"],
+        "ranked": ["popular", "item-knn", "next-item"],
+        "gammas": [0.0, 0.9],
+        "horizons": [3],
+        "log_decisions": 500,
+        "held_out_decisions": 300,
+        "num_users": 40,
+        "num_seeds": 2,
+    },
+    "verdict": {
+        "scenarios": ["Tiny-v0"],
+        "agents": ["random", "popular", "logging", "myopic", "sqn", "sqn:gamma=0.0", "linucb"],
+        "log_decisions": 500,
+        "online_decisions": 500,
+        "online_users": 64,
+        "num_users": 40,
+        "planning_users": 10,
+        "num_seeds": 2,
+    },
 }
 FIRST_SEED = 1_000
 
@@ -118,7 +138,7 @@ def test_it_saves_rows_findings_and_figures(run):
         columns = f"experiment, scenario, agent, {figures}, lower, upper, seeds".split(", ")
         assert list(one)[:8] == columns
         assert one["experiment"] == name
-        assert one["scenario"] == "Tiny-v0"
+        assert one["scenario"] in ("Tiny-v0", "all")
         assert np.isfinite(one[columns[4]])
     assert summary["findings"]
     assert list(out.glob("*.svg"))
