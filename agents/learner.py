@@ -89,7 +89,7 @@ class Learner(ABC):
         card, arrays = load_agent(folder, cls.__name__)
         agent = cls(cls.config_class(**card["config"]))
         agent.spec = ObservationSpec(**card["spec"])
-        agent.num_topics = card["num_topics"]
+        agent.num_topics = card.get("num_topics", 0)
         agent.fingerprint = card["catalog"]
         agent.restore(arrays)
         return agent

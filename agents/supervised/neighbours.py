@@ -9,22 +9,22 @@ history, N items, S sessions.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from agents.choices import Dates, best_action, choices_in, saved_dates
+from agents.learner import Learner
 from agents.learning.batches import CLICK, session_ends
 from agents.learning.log_data import spec_of_log
 from agents.learning.training import Progress
 from agents.sampling import FloatArray, IntArray
-from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
-from agents.storage import load_agent, save_agent
+from agents.spec import Observation, ObservationSpec, catalog_fingerprint
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -37,26 +37,17 @@ ROWS = 256
 """Users scored at a time: their scores of all items, and similarities to all sessions, must be held."""
 
 
-class NeighbourAgent(ABC):
+class NeighbourAgent(Learner):
     """Scores items by the visible history, and shows those with the highest scores; deterministic.
 
     Items of the history are shown last: they would score highest, and are not news (Ours). Ties, and users
     without history, go by base popularity.
     """
 
-    name: ClassVar[str]
-    needs_state: ClassVar[bool] = False
-    config_class: ClassVar[type[Any]]
+    learned = "arrays"
 
-    spec: ObservationSpec
-    fingerprint: str
     arrays: dict[str, Tensor]
     dates: Dates | None
-
-    def __init__(self, config: Any = None) -> None:
-        self.config: Any = self.config_class() if config is None else config
-        if not isinstance(self.config, self.config_class):
-            raise TypeError(f"config: expected {self.config_class.__name__}, got {type(config).__name__}")
 
     @abstractmethod
     def learn_sessions(self, session: IntArray, item: IntArray) -> dict[str, Tensor]:
@@ -86,7 +77,10 @@ class NeighbourAgent(ABC):
             ValueError: the log and the catalog do not belong together, or the log is empty.
         """
         self.spec = spec_of_log(log, public_catalog) if spec is None else spec
-        self.fingerprint = catalog_fingerprint(public_catalog)
+        self.num_topics, self.fingerprint = (
+            int(public_catalog.num_topics),
+            catalog_fingerprint(public_catalog),
+        )
         self.dates = Dates.of(public_catalog)
         session, item = sessions_of(log, self.spec.num_items)
         popularity = torch.from_numpy(np.argsort(np.argsort(public_catalog.base_popularity, kind="stable")))
@@ -103,47 +97,32 @@ class NeighbourAgent(ABC):
             RuntimeError: the agent was neither fitted nor loaded.
             ValueError: the observation belongs to another scenario.
         """
-        if not hasattr(self, "arrays"):
-            raise RuntimeError(f"{type(self).__name__}.act: fit the agent or load it first")
-        self.spec.check(observation)
+        self.check_observation(observation)
         choices = choices_in(observation, self.spec.num_items, self.dates, self.spec.slate_size)
-        score = self._ranked(torch.from_numpy(np.asarray(observation["history_items"], np.int64)))
+        score = self.affinity(observation)
+        seen = np.pad(score, ((0, 0), (0, 1)))
+        np.add.at(seen, (np.arange(len(score))[:, None], observation["history_items"]), -1e6)
+        score = seen[:, : self.spec.num_items]
         if choices is not None and choices.numbered:
             score = np.take_along_axis(score, choices.items[choices.row], axis=1)
         action = best_action(score, choices, self.spec.slate_size)
         return Decision(action, np.ones(len(action)))
 
-    def _ranked(self, history: Tensor) -> FloatArray:
-        """[B, N] float64: scores, ties broken by popularity, the history behind everything else."""
-        num_items = self.spec.num_items
-        tie = self.arrays["popularity"].double() / num_items * 1e-9
-        parts = []
-        for rows in history.split(ROWS):
-            score = torch.cat([self.score(rows).double() + tie, tie.new_zeros(len(rows), 1)], dim=1)
-            score.scatter_add_(1, rows, score.new_full(rows.shape, -1e6))
-            parts.append(score[:, :num_items])
-        return torch.cat(parts).numpy() if parts else np.empty((0, num_items))
+    def affinity(self, observation: Observation) -> FloatArray:
+        """[B, N] float64: scores of all items, the history's too, ties broken by popularity."""
+        history = torch.from_numpy(np.asarray(observation["history_items"], np.int64))
+        tie = self.arrays["popularity"].double() / self.spec.num_items * 1e-9
+        parts = [self.score(rows).double() + tie for rows in history.split(ROWS)]
+        return torch.cat(parts).numpy() if parts else np.empty((0, self.spec.num_items))
 
-    def check_catalog(self, public_catalog: PublicCatalog) -> None:
-        """Raise ValueError when `public_catalog` is not the one that the agent was made with."""
-        check_catalog(public_catalog, self.fingerprint)
+    def learned_arrays(self) -> Mapping[str, Tensor]:
+        """What was counted, and when items are on offer."""
+        return self.arrays | saved_dates(self.dates)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the agent to a folder, atomically."""
-        if not hasattr(self, "arrays"):
-            raise RuntimeError(f"{type(self).__name__}.save: fit the agent or load it first")
-        card = {"config": asdict(self.config), "spec": asdict(self.spec), "catalog": self.fingerprint}
-        save_agent(folder, type(self).__name__, card, self.arrays | saved_dates(self.dates))
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read an agent that `save` wrote."""
-        card, arrays = load_agent(folder, cls.__name__)
-        agent = cls(cls.config_class(**card["config"]))
-        agent.spec, agent.fingerprint = ObservationSpec(**card["spec"]), card["catalog"]
-        agent.dates = Dates.from_arrays(arrays)
-        agent.arrays = arrays
-        return agent
+    def restore(self, arrays: Mapping[str, Tensor]) -> None:
+        """The same counts."""
+        self.dates = Dates.from_arrays(arrays)
+        self.arrays = dict(arrays)
 
 
 def sessions_of(log: EventLog, num_items: int) -> tuple[IntArray, IntArray]:

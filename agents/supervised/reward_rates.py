@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from agents.choices import Dates, best_action, choices_in, saved_dates
+from agents.learner import Learner
 from agents.learning.batches import CLICK, share_reward
 from agents.learning.log_data import spec_of_log
 from agents.learning.training import Progress
 from agents.loggers.topic_utility import topic_share
 from agents.sampling import FloatArray, IntArray
-from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
-from agents.storage import load_agent, save_agent
+from agents.spec import Observation, ObservationSpec, catalog_fingerprint
 from recsim_env import Decision
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
     from recsim_env.event_log import EventLog
+
+ARRAYS = ("topic", "item_utility", "segment_utility")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class RewardRatesConfig:
             raise ValueError(f"prior_impressions: expected above 0, got {self.prior_impressions}")
 
 
-class RewardRates:
+class RewardRates(Learner):
     """Shows the items of the highest utility; deterministic, ties go to the smaller id.
 
     utility(u, a) = topic_weight * share of topic(a) in the visible history of u
@@ -66,21 +69,14 @@ class RewardRates:
     Source: Ours; additive smoothing of counts.
     """
 
-    name: ClassVar[str] = "reward-rates"
-    needs_state: ClassVar[bool] = False
+    name = "reward-rates"
     config_class = RewardRatesConfig
+    learned = "topic"
 
-    spec: ObservationSpec
-    fingerprint: str
     dates: Dates | None
     topic: IntArray
     item_utility: FloatArray
     segment_utility: FloatArray
-
-    def __init__(self, config: RewardRatesConfig | None = None) -> None:
-        self.config = RewardRatesConfig() if config is None else config
-        if not isinstance(self.config, RewardRatesConfig):
-            raise TypeError(f"config: expected RewardRatesConfig, got {type(config).__name__}")
 
     def fit(
         self,
@@ -99,10 +95,13 @@ class RewardRates:
         if len(log.action) == 0:
             raise ValueError("log: expected at least one decision, got none")
         self.spec = spec_of_log(log, public_catalog) if spec is None else spec
-        self.fingerprint = catalog_fingerprint(public_catalog)
+        self.num_topics, self.fingerprint = (
+            int(public_catalog.num_topics),
+            catalog_fingerprint(public_catalog),
+        )
         self.dates = Dates.of(public_catalog)
         self.topic = np.array(public_catalog.topic, np.int64)
-        num_topics, shape = int(public_catalog.num_topics), log.action.shape
+        num_topics, shape = self.num_topics, log.action.shape
         item = log.action.astype(np.int64)
         cell = log.segment.astype(np.int64)[:, None] * num_topics + self.topic[item]
         earned = share_reward(np.asarray(log.reward, np.float64), (log.events & CLICK) > 0)
@@ -134,9 +133,7 @@ class RewardRates:
             RuntimeError: the agent was neither fitted nor loaded.
             ValueError: the observation belongs to another scenario.
         """
-        if not hasattr(self, "topic"):
-            raise RuntimeError("RewardRates.act: fit the agent or load it first")
-        self.spec.check(observation)
+        self.check_observation(observation)
         choices = choices_in(observation, self.spec.num_items, self.dates, self.spec.slate_size)
         share = topic_share(observation["history_items"], self.topic, self.segment_utility.shape[1])
         segment = np.asarray(observation["segment"], np.int64).reshape(-1)
@@ -149,29 +146,13 @@ class RewardRates:
         action = best_action(score, choices, self.spec.slate_size)
         return Decision(action, np.ones(len(action)))
 
-    def check_catalog(self, public_catalog: PublicCatalog) -> None:
-        """Raise ValueError when `public_catalog` is not the one that the agent was made with."""
-        check_catalog(public_catalog, self.fingerprint)
+    def learned_arrays(self) -> Mapping[str, Tensor]:
+        """Utilities, the items' topics, and when items are on offer."""
+        own = {name: torch.from_numpy(getattr(self, name)) for name in ARRAYS}
+        return own | saved_dates(self.dates)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the agent to a folder, atomically."""
-        if not hasattr(self, "topic"):
-            raise RuntimeError("RewardRates.save: fit the agent or load it first")
-        card = {"config": asdict(self.config), "spec": asdict(self.spec), "catalog": self.fingerprint}
-        arrays = {
-            name: torch.from_numpy(getattr(self, name))
-            for name in ("topic", "item_utility", "segment_utility")
-        }
-        save_agent(folder, "RewardRates", card, arrays | saved_dates(self.dates))
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read an agent that `save` wrote."""
-        card, arrays = load_agent(folder, "RewardRates")
-        agent = cls(RewardRatesConfig(**card["config"]))
-        agent.spec, agent.fingerprint = ObservationSpec(**card["spec"]), card["catalog"]
-        agent.dates = Dates.from_arrays(arrays)
-        agent.topic = arrays["topic"].numpy()
-        agent.item_utility = arrays["item_utility"].numpy()
-        agent.segment_utility = arrays["segment_utility"].numpy()
-        return agent
+    def restore(self, arrays: Mapping[str, Tensor]) -> None:
+        """The same utilities."""
+        self.dates = Dates.from_arrays(arrays)
+        for name in ARRAYS:
+            setattr(self, name, arrays[name].numpy())

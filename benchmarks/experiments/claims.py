@@ -1,4 +1,4 @@
-"""Claims that one arm is above another: paired by seed, corrected for their number, as rows and findings."""
+"""Claims that one arm is above another in any metric, as sentences: rows and findings of `paired`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.aggregates import holm, paired_p_value
-from benchmarks.experiments.frame import Finding, resampling, row, written
-from benchmarks.statistics import paired_difference
+from benchmarks.experiments.frame import Finding, written
+from benchmarks.experiments.paired import differences
 
 
 class Claim(NamedTuple):
@@ -35,8 +34,7 @@ def judged(
 ) -> tuple[list[dict[str, Any]], list[Finding]]:
     """The differences of all claims, with p-values corrected by Holm for how many there are.
 
-    Shown is what has an interval without 0 and a corrected p-value of at most 5 %. One seed shows nothing:
-    there are no rows and no findings then.
+    One seed shows nothing: there are no rows and no findings then.
 
     Args:
         experiment, place: of the rows.
@@ -46,15 +44,12 @@ def judged(
     if not claims or len(claims[0].values) < 2:
         return [], []
     rows, findings = [], []
-    p = holm([paired_p_value(claim.values, claim.reference, resampling()) for claim in claims])
-    for claim, corrected in zip(claims, p, strict=True):
-        interval = paired_difference(claim.values, claim.reference, resampling())
-        shown = bool(corrected <= 0.05 and (interval.low > 0 or interval.high < 0))
+    found = differences([(claim.values, claim.reference) for claim in claims])
+    for claim, difference in zip(claims, found, strict=True):
         verdict = "is not shown to differ from"
-        if shown:
-            verdict = "is above" if interval.mean > 0 else "is below"
-        one = row(experiment, place, claim.agent, claim.metric, interval)
-        rows.append(one | {"p_corrected": float(corrected)})
-        figures = f"{written(interval, digits)} (Holm p = {corrected:.3f}){claim.note}"
-        findings.append(Finding(f"{claim.text.format(verdict=verdict)}, by {figures}.", shown))
+        if difference.shown:
+            verdict = "is above" if difference.interval.mean > 0 else "is below"
+        rows.append(difference.row(experiment, place, claim.agent, claim.metric))
+        figures = f"{written(difference.interval, digits)} (Holm p = {difference.p:.3f}){claim.note}"
+        findings.append(Finding(f"{claim.text.format(verdict=verdict)}, by {figures}.", difference.shown))
     return rows, findings

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.lines import Line2D
 
-from benchmarks.aggregates import holm, paired_p_value
 from benchmarks.experiment import untrained_policies
 from benchmarks.experiments.controls_arms import CASES, GAMMA_0, NEXT_ITEM, trained_arms
-from benchmarks.experiments.frame import Definition, Finding, Score, Size, over_seeds, resampling, written
+from benchmarks.experiments.frame import Definition, Finding, Score, Size, over_seeds
+from benchmarks.experiments.paired import differences
 from benchmarks.experiments.serve import user_returns
-from benchmarks.statistics import Interval, paired_difference
+from benchmarks.statistics import Interval
 from benchmarks.style import figure
 from benchmarks.tasks import Report, Task
 from recsim_env import World, get_scenario
@@ -22,7 +22,6 @@ from recsim_env import World, get_scenario
 NAME = "controls"
 REFERENCE = "reference"
 RANDOM, LOGGING, OPTIMUM, MYOPIC = "random", "logging", "optimum", "myopic oracle"
-LEVEL = 0.05
 SIZES: dict[str, Size] = {
     "quick": {"scenarios": ["Tiny-v0"], "decisions": {}, "num_users": 1_000, "num_seeds": 3},
     "standard": {"scenarios": list(CASES), "decisions": {}, "num_users": 2_000, "num_seeds": 10},
@@ -166,28 +165,21 @@ def control_row(
 
 
 def compared(scenario: str, values: Mapping[str, np.ndarray]) -> tuple[list[Finding], list[dict[str, Any]]]:
-    """Findings and rows of every comparison; p-values are corrected for their number in the scenario."""
+    """Findings and rows of every comparison, corrected for their number in the scenario; none of one seed."""
     case = CASES[scenario]
     pairs = [(values[agent], values[control]) for agent, control in case.comparisons]
-    known = len(pairs[0][0]) > 1
-    p = holm([paired_p_value(*pair, resampling()) for pair in pairs]) if known else [np.nan] * len(pairs)
+    if len(pairs[0][0]) < 2:
+        return [], []
     findings, rows = [], []
-    for (agent, control), pair, corrected in zip(case.comparisons, pairs, p, strict=True):
-        interval = paired_difference(*pair, resampling())
-        part = share(pair[0], values.get(OPTIMUM))
-        rows.append(control_row(scenario, agent, control, interval, part))
-        if not known:
-            continue
-        above = bool(interval.low > 0 and corrected <= LEVEL)
-        below = bool(interval.high < 0 and corrected <= LEVEL)
-        verdict = "beats" if above else "loses to" if below else "is not shown to differ from"
+    for (agent, control), (own, _), found in zip(case.comparisons, pairs, differences(pairs), strict=True):
+        part = share(own, values.get(OPTIMUM))
+        rows.append(control_row(scenario, agent, control, found.interval, part))
         reached = "" if part is None else f" ({part:.0%} of the optimum)"
-        asked = "" if case.expected else "; nothing carries over here, so that it should not win"
+        asked = "" if case.expected else "; nothing carries over here, so that it should not"
         findings.append(
             Finding(
-                f"{scenario}: {agent}{reached} {verdict} {control}: {written(interval)} reward per user "
-                f"(Holm p = {corrected:.3f}){asked}.",
-                above == case.expected,
+                f"{scenario}: {agent}{reached} {found.verdict} {control}: {found.text}{asked}.",
+                (found.shown and found.interval.mean > 0) == case.expected,
             )
         )
     return findings, rows

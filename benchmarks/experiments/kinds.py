@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks.style import FAMILIES, LOOKS, MARKERS, Look, sweep_looks
 
 KINDS = {
-    "supervised": ("item-knn", "sknn", "next-item", "reward-weighted", "hist"),
+    "supervised": ("item-knn", "sknn", "reward-rates", "next-item", "reward-weighted", "hist"),
     "values": ("sqn", "snqn", "sac-rec", "sa2c", "double-dqn", "cql", "slateq"),
     "gradient": ("ips",),
     "online": ("dqn", "bootstrapped", "linucb", "lints"),

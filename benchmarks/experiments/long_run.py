@@ -148,8 +148,6 @@ def scorer_of(policy: Any, world: World) -> Callable[[dict[str, np.ndarray]], np
     Of neighbour methods those before what was seen is put last, since users come back to items; of `popular`
     public popularity.
     """
-    import torch
-
     from agents import Popular
     from agents.supervised.neighbours import NeighbourAgent
 
@@ -157,10 +155,7 @@ def scorer_of(policy: Any, world: World) -> Callable[[dict[str, np.ndarray]], np
         popularity = world.public_catalog.base_popularity
         return lambda observation: np.tile(popularity, (len(observation["segment"]), 1))
     if isinstance(policy, NeighbourAgent):
-        neighbours = policy  # ties by popularity, as when it acts
-        tie = 1e-9 * neighbours.arrays["popularity"].double().numpy() / world.config.catalog.num_items
-        history = lambda observation: torch.from_numpy(observation["history_items"].astype(np.int64))  # noqa: E731
-        return lambda observation: neighbours.score(history(observation)).double().numpy() + tie
+        return policy.affinity
     return lambda observation: np.asarray(policy.score(observation)[0])
 
 

@@ -52,25 +52,12 @@ def fit_scorer(
     if spec.name == "popular":
         return lambda observation: np.tile(catalog.base_popularity, (len(observation["segment"]), 1))
     if issubclass(kind, NeighbourAgent):
-        return _neighbour_scorer(spec.make().fit(as_log(train), catalog, seed=seed))
+        neighbours = spec.make().fit(as_log(train), catalog, seed=seed)
+        return neighbours.affinity  # users come back to items, which `act` puts last
     if not issubclass(kind, OfflineAgent):
         raise ValueError(f"agent: expected one that learns from a log, or popular, got {agent!r}")
     learner = AgentSpec.parse(agent, {"epochs": epochs}).make()
     return _fit_best(learner, as_log(train), catalog, validation, epochs, seed, report)
-
-
-def _neighbour_scorer(fitted: Any) -> Scorer:
-    """Scores without the rule that hides what was seen: users come back to items; ties by popularity."""
-    import torch
-
-    tie = fitted.arrays["popularity"].double().numpy() / len(fitted.arrays["popularity"]) * 1e-9
-
-    def score(observation: Mapping[str, np.ndarray]) -> np.ndarray:
-        history = torch.from_numpy(observation["history_items"])
-        scores: np.ndarray = fitted.score(history).double().numpy() + tie
-        return scores
-
-    return score
 
 
 def _fit_best(

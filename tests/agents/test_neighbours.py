@@ -108,9 +108,9 @@ def test_they_fit_act_save_and_load(tmp_path, world, log, observation, kind):
 @pytest.mark.parametrize("kind", BOTH)
 def test_slates_and_what_is_refused(tmp_path, slate_world, slate_log, slate_observation, observation, kind):
     agent = kind()
-    with pytest.raises(RuntimeError, match="fit the agent or load it first"):
+    with pytest.raises(RuntimeError, match="let the agent learn or load it first"):
         agent.act(observation, np.random.default_rng(0))
-    with pytest.raises(RuntimeError, match="fit the agent or load it first"):
+    with pytest.raises(RuntimeError, match="let the agent learn or load it first"):
         agent.save(tmp_path / "agent")
     agent.fit(slate_log, slate_world.public_catalog, seed=0)
     slates = agent.act(slate_observation, np.random.default_rng(0)).action

@@ -78,5 +78,5 @@ def test_bad_settings_and_logs_are_named():
         RewardRates().fit(log([], [], []), CATALOG, seed=0, spec=SPEC)
     with pytest.raises(ValueError, match=r"log\.reward: expected a mean above 0, got 0"):
         RewardRates().fit(log([0], [0], [0]), CATALOG, seed=0, spec=SPEC)
-    with pytest.raises(RuntimeError, match="fit the agent or load it first"):
+    with pytest.raises(RuntimeError, match="let the agent learn or load it first"):
         RewardRates().act(observation([0], [4, 4]), np.random.default_rng(0))

@@ -274,7 +274,7 @@ def test_where_nothing_carries_over_winning_is_what_should_not_be_found():
     assert all("is not shown to differ" in finding.text for finding in findings)
     findings, _ = controls.compared("Memoryless-v0", control_values(ips=2.0))
     assert next(finding.text for finding in findings if not finding.shown).startswith(
-        f"Memoryless-v0: ips ({22 / 25:.0%} of the optimum) beats ips, gamma 0"
+        f"Memoryless-v0: ips ({22 / 25:.0%} of the optimum) earns more than ips, gamma 0"
     )
     assert rows[0]["share_of_optimum"] == pytest.approx(20 / 25, abs=0.01)
 
