@@ -210,9 +210,9 @@ def claims(rows: Sequence[Row]) -> list[dict[str, Any]]:
         for name in DETECTED:
             switches = value(world, name, "switches per true change")
             claim(f"{world}: switches per true change of {name}", switches, 3.0, True)
-    best = "segment_detected_thompson"
-    headroom = value("per-segment drift", best, "share of the segment headroom")
-    claim(f"per-segment drift: headroom that {best} recovers", headroom, 0.6, False)
+    for name in (name for name in STRATEGIES if name.startswith("segment_detected")):
+        headroom = value("per-segment drift", name, "share of the segment headroom")
+        claim(f"per-segment drift: headroom that {name} recovers", headroom, 0.6, False)
     shock = value("common shock", OURS, "rolled back", "lower")
     claim("common shock: rollback rate, lower end against the upper end in A/A", shock, upper, True)
     claim("common shock: alarm raised", value("common shock", OURS, "alarm raised"), 0.95, False)

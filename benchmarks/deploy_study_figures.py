@@ -16,7 +16,7 @@ from benchmarks.style import LOOKS, SPARE, figure
 from benchmarks.tasks import TaskFolder
 
 DRAWN = ("ab_test", "epsilon_greedy", "ucb", "thompson", "discounted_thompson", "detected_thompson")
-SEGMENTED = "segment_detected_thompson"
+SEGMENTED = "segment_detected_ucb"
 
 
 def draw_study(folder: TaskFolder, summary: Mapping[str, Any], out: Path) -> list[Path]:

@@ -75,9 +75,12 @@ class PerSegment(Strategy):
         self.changed = self.inner.changed
 
 
-HALF_LIFE, WINDOW, RECENT_WIDTH = 20.0, 40, 0.5
-"""Of the discounted and sliding strategies by name: batches, batches, and the width of their upper bounds,
-which full bounds would keep exploring for good. Set on worlds of seeds from 1000 on."""
+HALF_LIFE, WINDOW = 30.0, 60
+"""Of the discounted and sliding strategies by name, in batches."""
+FORGETTING_WIDTH, DETECTED_EPSILON = 0.5, 0.01
+"""Of upper bounds in strategies that forget or restart, which full bounds would keep exploring for good, and
+of epsilon-greedy behind a detector, beside the controller's own floor. These and the above were set on
+worlds of seeds from 1000 on."""
 
 
 def discounted(num_runs: int) -> Memory:
@@ -101,16 +104,17 @@ PAPER: dict[str, Callable[[], Strategy]] = {
 """The six of arXiv 2503.22595."""
 
 STRATEGIES: dict[str, Callable[[], Strategy]] = PAPER | {
-    "discounted_ucb": lambda: UCB(RECENT_WIDTH, discounted),
-    "sliding_ucb": lambda: UCB(RECENT_WIDTH, sliding),
+    "discounted_ucb": lambda: UCB(FORGETTING_WIDTH, discounted),
+    "sliding_ucb": lambda: UCB(FORGETTING_WIDTH, sliding),
     "discounted_thompson": lambda: Thompson(memory=discounted),
     "sliding_thompson": lambda: Thompson(memory=sliding),
-    "detected_epsilon_greedy": lambda: Restarting(EpsilonGreedy(), LikelihoodRatio()),
-    "detected_ucb": lambda: Restarting(UCB(), LikelihoodRatio()),
+    "detected_epsilon_greedy": lambda: Restarting(EpsilonGreedy(DETECTED_EPSILON), LikelihoodRatio()),
+    "detected_ucb": lambda: Restarting(UCB(FORGETTING_WIDTH), LikelihoodRatio()),
     "detected_thompson": lambda: Restarting(Thompson(), LikelihoodRatio()),
     "page_hinkley_thompson": lambda: Restarting(Thompson(), PageHinkleyOfArms()),
     "segment_thompson": lambda: PerSegment(Thompson()),
     "segment_detected_thompson": lambda: PerSegment(Restarting(Thompson(), LikelihoodRatio())),
+    "segment_detected_ucb": lambda: PerSegment(Restarting(UCB(FORGETTING_WIDTH), LikelihoodRatio())),
 }
 """Name -> maker. ``detected``: behind a likelihood-ratio detector; ``segment``: one for each segment."""
 

@@ -18,6 +18,9 @@ from recsim_env.deployment.moments import COUNT, TOTAL, Moments, means, pooled_v
 Shares = NDArray[np.float64]
 """[R, A], rows sum to 1."""
 
+BISECTIONS = 50
+"""Halvings of an interval of upper bounds: more than float64 tells apart."""
+
 
 class Strategy(ABC):
     """Decides from moments alone, for R independent runs side by side.
@@ -170,25 +173,76 @@ class EpsilonGreedy(Learning):
 
 
 class UCB(Learning):
-    """The arm of the highest upper confidence bound gets the whole batch.
+    """Shares as if the batch came one by one, each request to the arm of the highest upper bound.
 
-    mean_a + width * sqrt(2 s^2 log(n) / n_a), n = sum_a n_a, s^2 the variance pooled over the arms.
+    mean_a + width * sqrt(2 s^2 log(n) / (n_a + v_a)), n = sum_a n_a, s^2 the variance pooled over the arms,
+    v_a the requests of this batch that went to the arm already; means, s^2 and log(n) stand still. Arms
+    without responses come first.
 
     Source: Auer, Cesa-Bianchi and Fischer (2002), UCB1, with the plug-in scale of subgaussian UCB
-    (Lattimore and Szepesvári 2020, "Bandit algorithms", ch. 7). With a discounted or sliding memory it is
-    D-UCB or SW-UCB of Garivier and Moulines (2011), up to constants.
+    (Lattimore and Szepesvári 2020, "Bandit algorithms", ch. 7); the batch as Desautels, Krause and Burdick
+    (2014), "Parallelizing exploration-exploitation tradeoffs in Gaussian process bandit optimization". With a
+    discounted or sliding memory it is D-UCB or SW-UCB of Garivier and Moulines (2011), up to constants.
     """
 
     def __init__(self, width: float = 1.0, memory: MemoryMaker = Memory) -> None:
         super().__init__(memory)
         self.width = width
 
+    def start(self, num_runs: int) -> None:
+        super().start(num_runs)
+        self.batch_size = np.ones(num_runs)
+
+    def update(self, batch: Moments) -> None:
+        """As it says there; the next batch is taken to be as large as this one."""
+        super().update(batch)
+        self.batch_size = np.maximum(batch[COUNT].sum(axis=1), 1.0)
+
     def shares(self, live: NDArray[np.bool_], generator: np.random.Generator) -> Shares:
         sums = self.memory.sums
         count, mean = sums[COUNT], means(sums)
+        unknown = live & (count == 0)
         spread = 2 * pooled_variance(sums) * np.log(np.maximum(count.sum(axis=1), 1.0))
-        bound = mean + self.width * np.sqrt(spread[:, None] / np.maximum(count, 1e-9))
-        return all_to(np.where(live, np.where(count > 0, bound, np.inf), -np.inf))
+        known = np.where(live, np.where(count == 0, 1.0, count), np.inf)
+        filled = filled_bounds(mean, self.width**2 * spread, known, self.batch_size)
+        some = unknown.any(axis=1, keepdims=True)
+        return np.where(some, equal(np.where(some, unknown, live)), filled)
+
+
+def filled_bounds(
+    mean: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    count: NDArray[np.float64],
+    size: NDArray[np.float64],
+) -> Shares:
+    """Shares v_a / size of a batch after which the bounds of all arms that got some of it are equal.
+
+    mean_a + sqrt(spread / (n_a + v_a)) = L where v_a > 0, and at most L elsewhere; sum_a v_a = size. The
+    level L is found by bisection: the lower it is, the more it takes to get all bounds down to it.
+
+    Args:
+        mean: [R, A].
+        spread: [R], squared width of the bound of an arm with one response.
+        count: [R, A] above 0, responses; infinite for arms that get nothing.
+        size: [R] above 0.
+    """
+    spread = np.maximum(spread, 1e-12)[:, None]
+    size = size[:, None]
+    mean = np.where(np.isinf(count), -np.inf, mean)
+    high = (mean + np.sqrt(spread / count)).max(axis=1, keepdims=True)
+    low = (mean + np.sqrt(spread / (count + size))).max(axis=1, keepdims=True)
+
+    def needed(level: NDArray[np.float64]) -> NDArray[np.float64]:
+        above = np.maximum(level - mean, 1e-12)
+        return np.maximum(spread / above**2 - np.where(np.isinf(count), 0.0, count), 0.0)
+
+    for _ in range(BISECTIONS):
+        level = (low + high) / 2
+        more = needed(level).sum(axis=1, keepdims=True) > size
+        low, high = np.where(more, level, low), np.where(more, high, level)
+    given = needed(low)
+    shares: Shares = given / given.sum(axis=1, keepdims=True)
+    return shares
 
 
 class Thompson(Learning):

@@ -22,6 +22,7 @@ from recsim_env.deployment import (
     Thompson,
     make_strategy,
 )
+from recsim_env.deployment.strategies import filled_bounds
 
 LUCK = np.random.default_rng(0)
 
@@ -66,13 +67,43 @@ def test_epsilon_greedy_by_hand():
 
 def test_upper_confidence_bounds_by_hand():
     # Pooled variance: (100 * 0.5 * 0.5 + 4 * 0.25 * 0.75) / 104; bounds 0.5 + 0.149 and 0.25 + 0.747.
+    # The second arm's bound is the higher one, and comes down to the first's after 10.26 requests.
     strategy = started(UCB(), 2)
     strategy.update(moments((100, 0.5), (4, 0.25)))
     spread = 2 * (25 + 0.75) / 104 * math.log(104)
     assert 0.25 + math.sqrt(spread / 4) > 0.5 + math.sqrt(spread / 100)
-    assert strategy.shares(live(1, 1), LUCK).tolist() == [[0, 1]]
+    first = spread / (0.5 - 0.25 + math.sqrt(spread / 100)) ** 2 - 4
+    assert first == pytest.approx(10.26, abs=0.01)
+    strategy.batch_size[:] = first
+    assert strategy.shares(live(1, 1), LUCK)[0] == pytest.approx([0, 1], abs=1e-9)
+    strategy.batch_size[:] = 2 * first
+    assert 0.5 < strategy.shares(live(1, 1), LUCK)[0, 1] < 1
     strategy.update(moments((0, 0), (96, 0.25)))
-    assert strategy.shares(live(1, 1), LUCK).tolist() == [[1, 0]]
+    strategy.batch_size[:] = 1
+    assert strategy.shares(live(1, 1), LUCK)[0] == pytest.approx([1, 0], abs=1e-9)
+
+
+def test_a_batch_is_shared_as_if_its_requests_came_one_by_one():
+    generator = np.random.default_rng(0)
+    for size in (1, 7, 1_000):
+        mean, count = generator.random((5, 4)), generator.integers(1, 400, (5, 4)).astype(float)
+        count[0, 2] = np.inf
+        spread = generator.random(5) * 3
+        shares = filled_bounds(mean, spread, count, np.full(5, float(size)))
+        for run in range(5):
+            given = np.zeros(4)
+            for _ in range(size):
+                bound = mean[run] + np.sqrt(spread[run] / (count[run] + given))
+                bound[np.isinf(count[run])] = -np.inf
+                given[bound.argmax()] += 1
+            assert np.abs(shares[run] * size - given).max() <= 1.5
+        assert shares.sum(axis=1) == pytest.approx(1)
+        assert shares[0, 2] == 0
+
+
+def test_without_spread_the_best_mean_gets_the_batch():
+    shares = filled_bounds(np.array([[0.1, 0.3]]), np.zeros(1), np.full((1, 2), 50.0), np.full(1, 100.0))
+    assert shares[0] == pytest.approx([0, 1], abs=1e-6)
 
 
 def test_an_arm_without_responses_is_tried_first():
