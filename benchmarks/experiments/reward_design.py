@@ -56,8 +56,8 @@ SIZES: dict[str, Size] = {
         "scenarios": SCENARIOS,
         "agents": [ORACLE, "ips", "sqn"],
         "num_users": 1_000,
-        "log_decisions": 100_000,
-        "num_seeds": 10,
+        "log_decisions": 50_000,
+        "num_seeds": 5,
     },
     "full": {
         "scenarios": SCENARIOS,
