@@ -15,6 +15,9 @@ from benchmarks.summary import COMPARED_TO, REFERENCES, lookup
 ASKED = {
     "compare": "Which agent earns most, how much of the catalog do agents use, and who gets shown?",
     "learning-curve": "How much do learners from logs gain from longer logs of the same logging policy?",
+    "throughput": "How many user-steps a second does the simulator make, and in how much memory?",
+    "deploy": "Which policy serves, and what does each way of deciding that cost?",
+    "ope": "What would other policies have earned, by a log of this one?",
     "headroom": "What does looking ahead earn over the best immediate choice?",
     "ope --study": "How far are off-policy estimates from the truth, and do their intervals hold it?",
 }
@@ -76,7 +79,7 @@ def read_section(path: Path) -> Section:
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
         command, rows = summary["command"], summary["rows"]
-        settings, origin = summary["settings"], summary["provenance"]
+        settings, origin = settings_of(summary), summary["provenance"]
         flat = [flattened(row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is no summary of results ({error!r}); run its command again") from error
@@ -95,6 +98,14 @@ def read_section(path: Path) -> Section:
         path.parent,
         {"settings": {key: value for key, value in settings.items() if key != "world"}, "provenance": origin},
     )
+
+
+def settings_of(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What a summary says of its settings: under that name, or beside its rows."""
+    settings: dict[str, Any] = summary.get("settings") or {
+        key: value for key, value in summary.items() if isinstance(value, str | int | float)
+    }
+    return settings
 
 
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,6 +116,21 @@ def test_what_cannot_be_read_is_named(tmp_path):
         read_results(tmp_path)
 
 
+def test_settings_may_stand_beside_the_rows(tmp_path):
+    summary = {
+        "command": "throughput",
+        "provenance": {"commit": None},
+        "seconds": 0.6,
+        "first_step_seconds": {"cold": 14.0},
+        "rows": [{"users": 0, "rate": 200_000.0}],
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    (section,) = read_results(tmp_path)
+    assert section.about["settings"] == {"command": "throughput", "seconds": 0.6}
+    assert section.rows == summary["rows"]
+    assert section.asked.startswith("How many user-steps")
+
+
 def test_numbers_are_written_for_readers():
     assert [number_text(value) for value in (3, 3.0, 12345, 0.123456, 1234.567, -2.5)] == [
         "3",
