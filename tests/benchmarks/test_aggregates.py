@@ -84,6 +84,7 @@ def test_few_seeds_get_students_t():
     expected = stats.ttest_1samp(values, 0.0).pvalue
     assert paired_p_value(values, np.zeros(3), np.random.default_rng(0)) == pytest.approx(expected)
     assert paired_p_value(values, values, np.random.default_rng(0)) == 1.0
+    assert paired_p_value(values + 0.1, values, np.random.default_rng(0)) == 0.0  # 0.1 but for rounding
     with pytest.raises(ValueError, match="at least 2 seeds"):
         paired_p_value([1.0], [2.0], np.random.default_rng(0))
 

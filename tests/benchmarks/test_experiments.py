@@ -28,7 +28,12 @@ from benchmarks.tasks import Task
 from tests.benchmarks.toy_tasks import square
 
 SMALL = {
-    "controls": {"scenarios": ["Tiny-v0"], "decisions": {}, "num_users": 40, "num_seeds": 2},
+    "controls": {
+        "scenarios": ["Memoryless-v0"],
+        "decisions": {"Memoryless-v0": 2_000},
+        "num_users": 20,
+        "num_seeds": 2,
+    },
     "exploration": {"scenarios": ["Tiny-v0"], "num_users": 40, "num_seeds": 2},
     "next-item": {
         "scenario": "Tiny-v0",
@@ -138,7 +143,7 @@ def test_it_saves_rows_findings_and_figures(run):
         columns = f"experiment, scenario, agent, {figures}, lower, upper, seeds".split(", ")
         assert list(one)[:8] == columns
         assert one["experiment"] == name
-        assert one["scenario"] in ("Tiny-v0", "all")
+        assert one["scenario"] in ("Tiny-v0", "all", *SMALL[name].get("scenarios", []))
         assert np.isfinite(one[columns[4]])
     assert summary["findings"]
     assert list(out.glob("*.svg"))
