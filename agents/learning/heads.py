@@ -26,7 +26,7 @@ class HeadConfig(TrainingConfig):
 
     Attributes:
         num_sampled: items that stand for the whole catalog in the next-item loss, drawn anew, uniformly, for
-            each minibatch; 0 sums over all items. What a catalog of 50,000 items or more is worth it for:
+            each minibatch; 0 sums over all items. What it saves, by size of the catalog:
             docs/agents.md.
     """
 
