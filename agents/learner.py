@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor
 
-from agents.spec import Observation, ObservationSpec, check_catalog
+from agents.spec import Observation, ObservationSpec, catalog_fingerprint, check_catalog
 from agents.storage import load_agent, save_agent
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Learner(ABC):
     @abstractmethod
     def restore(self, arrays: Mapping[str, Tensor]) -> None:
         """Become what `learned_arrays` was taken from; settings, spec and topics are there already."""
+
+    def belong_to(self, spec: ObservationSpec, public_catalog: PublicCatalog) -> None:
+        """Know where it learns: the sizes of a scenario, and its catalog's topics and fingerprint."""
+        self.spec, self.num_topics = spec, int(public_catalog.num_topics)
+        self.fingerprint = catalog_fingerprint(public_catalog)
 
     def check_observation(self, observation: Observation) -> None:
         """Raise RuntimeError when the agent knows nothing yet, or what `spec.check` does."""

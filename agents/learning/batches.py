@@ -116,6 +116,17 @@ class LogTensors:
         """[b, K] int64, the slates of the rows behind; of no meaning where a row is its session's last."""
         return self.item[(rows + 1).clamp(max=len(self) - 1)]
 
+    def discount(self, rows: Tensor, gamma: float, ends_with_log: bool) -> Tensor:
+        """[b] float32: gamma, or 0 where nothing follows.
+
+        Args:
+            rows: [b] int64.
+            gamma: discount.
+            ends_with_log: whether a session's last row is its end, though the user had not left.
+        """
+        follows = gamma * self.continues[rows]
+        return follows * ~self.last[rows] if ends_with_log else follows
+
     def to(self, device: torch.device) -> LogTensors:
         """The same columns on a device."""
         return _from_columns({name: column.to(device) for name, column in _columns(self).items()})

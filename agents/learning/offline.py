@@ -21,7 +21,7 @@ from agents.learning.training import Progress as Progress
 from agents.learning.training import Training, find_device, identity_of, train
 from agents.sampling import FloatArray
 from agents.seeding import build, single_thread, torch_generator
-from agents.spec import Observation, ObservationSpec, catalog_fingerprint
+from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -171,9 +171,7 @@ class OfflineAgent(Learner):
                 f"{type(self).__name__}.fit learns scores of all items against each other and supports only "
                 "worlds where every item can be chosen (candidates.num_candidates=0)"
             )
-        self.spec = spec
-        self.num_topics = int(public_catalog.num_topics)
-        self.fingerprint = catalog_fingerprint(public_catalog)
+        self.belong_to(spec, public_catalog)
         generator = torch_generator(seed)
         reading = read_log(log, public_catalog, spec, training, seed)
         with single_thread(), reading as (data, held_out):

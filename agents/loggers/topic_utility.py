@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -50,7 +51,7 @@ def topic_share(items: IntArray, topic: IntArray, num_topics: int) -> FloatArray
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-class TopicUtilityPolicy:
+class TopicUtilityPolicy(ABC):
     """utility(a) = topic_weight * share of topic(a) in the visible history + popularity_weight * log pi_a.
 
     Args:
@@ -90,9 +91,9 @@ class TopicUtilityPolicy:
         self.log_popularity, self.topic, self.num_topics = log_popularity, topic, num_topics
         self._prepare()
 
+    @abstractmethod
     def _prepare(self) -> None:
         """Compute once what every decision needs."""
-        raise NotImplementedError
 
     def topic_share(self, observation: Observation) -> FloatArray:
         """[B, C] float64: share of each topic in the visible history; 0 for an empty one.

@@ -10,7 +10,6 @@ from gymnasium.vector import VectorEnv
 from agents.learner import Learner
 from agents.learning.training import Progress
 from agents.online.live import catalog_of, single_item_spec, spec_of
-from agents.spec import catalog_fingerprint
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
@@ -61,7 +60,7 @@ class OnlineAgent(Learner):
                 it is for single items, slates and two-stage worlds.
         """
         catalog = catalog_of(env)
-        self.spec = single_item_spec(env, type(self).__name__) if self.single_item else spec_of(env)
-        self.num_topics, self.fingerprint = int(catalog.num_topics), catalog_fingerprint(catalog)
+        spec = single_item_spec(env, type(self).__name__) if self.single_item else spec_of(env)
+        self.belong_to(spec, catalog)
         self.learn_from(env, catalog, num_decisions, seed, progress)
         return self

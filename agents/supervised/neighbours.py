@@ -24,7 +24,7 @@ from agents.learning.batches import CLICK, session_ends
 from agents.learning.log_data import spec_of_log
 from agents.learning.training import Progress
 from agents.sampling import FloatArray, IntArray
-from agents.spec import Observation, ObservationSpec, catalog_fingerprint
+from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -76,11 +76,7 @@ class NeighbourAgent(Learner):
         Raises:
             ValueError: the log and the catalog do not belong together, or the log is empty.
         """
-        self.spec = spec_of_log(log, public_catalog) if spec is None else spec
-        self.num_topics, self.fingerprint = (
-            int(public_catalog.num_topics),
-            catalog_fingerprint(public_catalog),
-        )
+        self.belong_to(spec_of_log(log, public_catalog) if spec is None else spec, public_catalog)
         self.dates = Dates.of(public_catalog)
         session, item = sessions_of(log, self.spec.num_items)
         popularity = torch.from_numpy(np.argsort(np.argsort(public_catalog.base_popularity, kind="stable")))

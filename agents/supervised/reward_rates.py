@@ -18,7 +18,7 @@ from agents.learning.log_data import spec_of_log
 from agents.learning.training import Progress
 from agents.loggers.topic_utility import topic_share
 from agents.sampling import FloatArray, IntArray
-from agents.spec import Observation, ObservationSpec, catalog_fingerprint
+from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -94,11 +94,7 @@ class RewardRates(Learner):
         """
         if len(log.action) == 0:
             raise ValueError("log: expected at least one decision, got none")
-        self.spec = spec_of_log(log, public_catalog) if spec is None else spec
-        self.num_topics, self.fingerprint = (
-            int(public_catalog.num_topics),
-            catalog_fingerprint(public_catalog),
-        )
+        self.belong_to(spec_of_log(log, public_catalog) if spec is None else spec, public_catalog)
         self.dates = Dates.of(public_catalog)
         self.topic = np.array(public_catalog.topic, np.int64)
         num_topics, shape = self.num_topics, log.action.shape

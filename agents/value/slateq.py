@@ -207,9 +207,7 @@ class SlateQ(OfflineAgent):
         if config.gamma == 0:
             return data.reward[rows]
         following = gather(data.next_observation, rows)
-        discount = config.gamma * data.continues[rows]
-        if config.episodic or config.bootstrap == "logged":
-            discount = discount * ~data.last[rows]
+        discount = data.discount(rows, config.gamma, config.episodic or config.bootstrap == "logged")
         if config.bootstrap == "logged":
             return data.reward[rows] + discount * self._logged_worth(following, data.shown_next(rows))
         return data.reward[rows] + discount * self._best_worth(following)

@@ -100,9 +100,7 @@ class ValueLearner(HeadLearner):
         slot_reward = data.slot_reward[self._shuffled[rows] if config.shuffled_reward else rows]
         if config.gamma == 0:
             return slot_reward
-        discount = config.gamma * data.continues[rows]
-        if config.episodic or config.bootstrap == "logged":
-            discount = discount * ~data.last[rows]
+        discount = data.discount(rows, config.gamma, config.episodic or config.bootstrap == "logged")
         value = self._state_value(main, other, gather(data.next_observation, rows), data.shown_next(rows))
         return slot_reward + (discount * value).unsqueeze(1)
 

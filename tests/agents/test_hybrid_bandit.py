@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
 
 from agents import LinearBanditConfig, LinearThompson, LinUCB, RandomPolicy
 from agents.bandits.context import ContextFeatures
 from agents.bandits.hybrid import HybridRidge
 from agents.bandits.linear_scores import disjoint_mean, disjoint_variance
-from recsim_env import RecommenderVectorEnv, rollout
+from recsim_env import rollout
+from tests.agents.live_users import live
 
 RIDGE = 0.7
 NUM_SEGMENTS = 4
-
-
-def live(world, num_envs=500, seed=1_001):
-    env = RecommenderVectorEnv(
-        num_envs, world=world, max_episode_steps=10, autoreset_mode=AutoresetMode.DISABLED
-    )
-    env.reset(seed=seed)
-    return env
 
 
 @pytest.fixture(scope="module")

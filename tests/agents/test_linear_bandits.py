@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
 
 from agents import LinearBanditConfig, LinearThompson, LinUCB, LoggingPolicy, RandomPolicy
 from agents.bandits.context import ContextFeatures
 from agents.bandits.linear_scores import disjoint_mean, disjoint_variance, shared_mean, shared_variance
 from agents.bandits.ridge import Ridge
 from recsim_env import RecommenderVectorEnv, rollout
+from tests.agents.live_users import live
 
 BANDITS = (LinUCB, LinearThompson)
 MODELS = ("disjoint", "shared")
 all_bandits = pytest.mark.parametrize("kind", BANDITS)
 all_models = pytest.mark.parametrize("model", MODELS)
-
-
-def live(world, num_envs=500, seed=1_001):
-    env = RecommenderVectorEnv(
-        num_envs, world=world, max_episode_steps=10, autoreset_mode=AutoresetMode.DISABLED
-    )
-    env.reset(seed=seed)
-    return env
 
 
 @pytest.fixture(scope="module")
