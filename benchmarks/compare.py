@@ -86,7 +86,7 @@ def report(folder: TaskFolder, agents: Sequence[str], seeds: Sequence[int]) -> d
         folder,
         agents=list(agents),
         seeds=list(seeds),
-        rows=summary_rows(scores),
+        rows=summary_rows(scores, folder.settings["scenario"]),
         curves=summary_curves(scores),
     )
     draw_figures(saved, folder.folder)

@@ -218,6 +218,15 @@ def report(
         Path | None,
         typer.Option(help="Where to write. Default: that folder.", metavar="DIR", show_default=False),
     ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            help="Also write the figures of all comparisons to this file, as rows of one form.",
+            metavar="PATH",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make one page of saved results, report.html, and a summary of what was found, report.md.
 
@@ -227,4 +236,4 @@ def report(
     with plain_errors():
         from benchmarks.report import report as run
 
-        run(folder, out, standard_output())
+        run(folder, out, json, standard_output())

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from benchmarks.labels import label_right
+from benchmarks.rows import lookup
 from benchmarks.style import display_name, figure, look_of
 from benchmarks.summary import CEILING, FLOOR
 from benchmarks.tables import REWARD_COLUMNS, cell, interval_name
@@ -19,9 +20,14 @@ from benchmarks.terminal import titled_table
 REWARD, SHARE = REWARD_COLUMNS[:2]
 
 
+def arm_name(agent: str, log_decisions: int | None) -> str:
+    """How an agent is called in rows: with the log that it learned from, where it has one."""
+    return agent if log_decisions is None else f"{agent}, logging {log_decisions}"
+
+
 def curve_table(summary: Mapping[str, Any]) -> RenderableType:
     """Reward and share of the gap, learner by learner and size by size."""
-    rows = {(row["agent"], row["log_decisions"], row["quantity"]): row for row in summary["rows"]}
+    rows = lookup(summary["rows"])
     title = f"Offline learners by log size on {summary['settings']['scenario']}"
     table = titled_table(title)
     table.add_column("agent")
@@ -30,15 +36,15 @@ def curve_table(summary: Mapping[str, Any]) -> RenderableType:
         table.add_column(column.heading, justify="right", no_wrap=True)
     for agent in summary["agents"]:
         for size in summary["sizes"]:
-            cells = [cell(rows[agent, size, column.quantity], column) for column in (REWARD, SHARE)]
+            cells = [cell(rows[arm_name(agent, size), column.metric], column) for column in (REWARD, SHARE)]
             table.add_row(display_name(agent), f"{size:,}", *cells)
         table.add_section()
-    logging = [cell(rows["logging", None, column.quantity], column) for column in (REWARD, SHARE)]
+    logging = [cell(rows["logging", column.metric], column) for column in (REWARD, SHARE)]
     table.add_row(display_name("logging"), "-", *logging)
     note = (
         f"{len(summary['seeds'])} training seeds, each with its own logs and "
         f"{summary['settings']['eval_users']:,} held-out users. "
-        f"In brackets: {interval_name(summary['rows'])}. "
+        f"In brackets: {interval_name(len(summary['seeds']))}. "
         f"Gap: {display_name(FLOOR)} is 0 %, the {display_name(CEILING)} 100 %."
     )
     return Group(table, Text(note, style="dim"))
@@ -49,35 +55,35 @@ def draw_learning_curve(summary: Mapping[str, Any], folder: Path) -> Path:
 
     Writes PNG and SVG, returns the PNG's path.
     """
-    rows = [row for row in summary["rows"] if row["quantity"] == "gap_share"]
+    rows = lookup(summary["rows"])
     sizes, agents = summary["sizes"], list(summary["agents"])
     with figure(folder, "learning_curve", figsize=(6.6, 4.2)) as (_, axes):
         labels = []
         for place, agent in enumerate(agents):
             look = look_of(agent, agents)
-            mine = [row for row in rows if row["agent"] == agent]
+            mine = [rows[arm_name(agent, size), "gap_share"] for size in sizes]
             shift = 1.03 ** (place - (len(agents) - 1) / 2)
-            where = [row["log_decisions"] * shift for row in mine]
-            means = [row["mean"] for row in mine]
+            where = [size * shift for size in sizes]
+            means = [row["value"] for row in mine]
             axes.plot(where, means, color=look.colour, ls=look.dash, marker=look.marker)
-            for x, row in zip(where, mine, strict=True):
+            for x, size, row in zip(where, sizes, mine, strict=True):
                 single = [
                     one["gap_share"]
                     for one in summary["per_seed"]
-                    if (one["agent"], one["log_decisions"]) == (agent, row["log_decisions"])
+                    if (one["agent"], one["log_decisions"]) == (agent, size)
                 ]
                 axes.plot(
                     [x] * len(single), single, color=look.colour, marker="_", ms=9, ls="none", alpha=0.6
                 )
-                if row["low"] is not None:
-                    axes.plot([x, x], [row["low"], row["high"]], color=look.colour, lw=1.4)
+                if row["lower"] is not None:
+                    axes.plot([x, x], [row["lower"], row["upper"]], color=look.colour, lw=1.4)
             labels.append((means[-1], f"{display_name(agent)}  {100 * means[-1]:.0f} %", look.colour))
-        logging = next(row for row in rows if row["agent"] == "logging")
+        logging = rows["logging", "gap_share"]
         look = look_of("logging", agents)
-        axes.axhline(logging["mean"], color=look.colour, ls=look.dash, lw=1.2)
-        if logging["low"] is not None:
-            axes.axhspan(logging["low"], logging["high"], color=look.colour, alpha=0.12, lw=0)
-        labels.append((logging["mean"], f"logging policy  {100 * logging['mean']:.0f} %", look.colour))
+        axes.axhline(logging["value"], color=look.colour, ls=look.dash, lw=1.2)
+        if logging["lower"] is not None:
+            axes.axhspan(logging["lower"], logging["upper"], color=look.colour, alpha=0.12, lw=0)
+        labels.append((logging["value"], f"logging policy  {100 * logging['value']:.0f} %", look.colour))
         axes.set_xscale("log")
         axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
         axes.set_xticks(sizes)

@@ -175,7 +175,7 @@ def evaluation_tables(summary: Mapping[str, Any]) -> RenderableType:
 
 
 def _catalog_cells(metrics: Mapping[str, Any]) -> Sequence[str]:
-    values = [(column, metrics.get(column.quantity)) for column in CATALOG_COLUMNS]
+    values = [(column, metrics.get(column.metric)) for column in CATALOG_COLUMNS]
     return ["-" if value is None else column.write(value) + column.unit for column, value in values]
 
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from benchmarks.labels import Mark, label_points, label_right
+from benchmarks.rows import lookup
 from benchmarks.style import display_name, figure, look_of
-from benchmarks.summary import lookup
 
 FEW_LEFT = 0.05
 """Curves over steps end where no policy keeps more than this share of its users."""
@@ -49,7 +49,7 @@ def draw_cumulative_reward(summary: Mapping[str, Any], folder: Path) -> None:
         axes.set_title(_title("Reward earned by step", summary))
         labels = []
         for agent in agents:
-            total = rows[agent, "reward_per_user"]["mean"]
+            total = rows[agent, "reward_per_user"]["value"]
             labels.append((total, f"{display_name(agent)}  {total:.2f}", look_of(agent, agents).colour))
         label_right(axes, labels)
 
@@ -91,7 +91,7 @@ def draw_exploration(summary: Mapping[str, Any], folder: Path) -> None:
             va="bottom",
         )
         for place, agent in enumerate(agents):
-            effective = np.exp(rows[agent, "action_entropy"]["mean"])
+            effective = np.exp(rows[agent, "action_entropy"]["value"])
             right.annotate(
                 f"{effective:,.0f}",
                 (1.02, place),
@@ -120,12 +120,12 @@ def draw_exposure(summary: Mapping[str, Any], folder: Path) -> None:
         left.set_title(_title("Lorenz curves", summary))
         _label_lorenz(left, summary, agents)
         marks: dict[Axes, list[Mark]] = {}
-        for panel, quantity, title in (
+        for panel, metric, title in (
             (axes[1], "tail_share", "Long tail"),
             (axes[2], "exposure_gini", "Inequality"),
         ):
             reward = {agent: rows[agent, "reward_per_user"] for agent in agents}
-            marks[panel] = [_cross(panel, reward[a], rows[a, quantity], a, agents) for a in agents]
+            marks[panel] = [_cross(panel, reward[a], rows[a, metric], a, agents) for a in agents]
             panel.set_xlabel("reward per user")
             panel.set_title(title)
             panel.margins(x=0.12, y=0.12)
@@ -143,7 +143,7 @@ def _title(text: str, summary: Mapping[str, Any]) -> str:
 
 def _by_reward(summary: Mapping[str, Any]) -> list[str]:
     rows = lookup(summary["rows"])
-    return sorted(summary["agents"], key=lambda agent: rows[agent, "reward_per_user"]["mean"])
+    return sorted(summary["agents"], key=lambda agent: rows[agent, "reward_per_user"]["value"])
 
 
 def _last_step(summary: Mapping[str, Any]) -> int:
@@ -178,19 +178,19 @@ def _band(
 
 def _point(axes: Axes, position: float, row: Mapping[str, Any], look: Any, vertical: bool) -> None:
     """A mean with its interval, along y (vertical) or x."""
-    x, y = (position, row["mean"]) if vertical else (row["mean"], position)
+    x, y = (position, row["value"]) if vertical else (row["value"], position)
     axes.plot(x, y, color=look.colour, marker=look.marker, ls="none", clip_on=False, zorder=5)
-    if row["low"] is not None:
-        ends = [row["low"], row["high"]]
+    if row["lower"] is not None:
+        ends = [row["lower"], row["upper"]]
         line = ([position, position], ends) if vertical else (ends, [position, position])
         axes.plot(*line, color=look.colour, lw=1.4, zorder=4)
 
 
-def _dots(axes: Axes, summary: Mapping[str, Any], agents: list[str], quantity: str) -> None:
+def _dots(axes: Axes, summary: Mapping[str, Any], agents: list[str], metric: str) -> None:
     """One row per agent: the mean and its interval."""
     rows = lookup(summary["rows"])
     for place, agent in enumerate(agents):
-        _point(axes, place, rows[agent, quantity], look_of(agent, agents), vertical=False)
+        _point(axes, place, rows[agent, metric], look_of(agent, agents), vertical=False)
     axes.set_yticks(range(len(agents)), [display_name(agent) for agent in agents])
     for tick, agent in zip(axes.get_yticklabels(), agents, strict=True):
         tick.set_color(look_of(agent, agents).colour)
@@ -204,23 +204,23 @@ def _cross(
     """Draw a point with its intervals in both directions; returns what is needed to label it."""
     look = look_of(agent, agents)
     x_range, y_range = (
-        (row["mean"],) * 2 if row["low"] is None else (row["low"], row["high"]) for row in (across, up)
+        (row["value"],) * 2 if row["lower"] is None else (row["lower"], row["upper"]) for row in (across, up)
     )
-    axes.plot(across["mean"], up["mean"], color=look.colour, marker=look.marker, ls="none", ms=7, zorder=5)
-    axes.plot(x_range, [up["mean"]] * 2, color=look.colour, lw=1.2)
-    axes.plot([across["mean"]] * 2, y_range, color=look.colour, lw=1.2)
-    return Mark(across["mean"], up["mean"], x_range, y_range, display_name(agent), look.colour)
+    axes.plot(across["value"], up["value"], color=look.colour, marker=look.marker, ls="none", ms=7, zorder=5)
+    axes.plot(x_range, [up["value"]] * 2, color=look.colour, lw=1.2)
+    axes.plot([across["value"]] * 2, y_range, color=look.colour, lw=1.2)
+    return Mark(across["value"], up["value"], x_range, y_range, display_name(agent), look.colour)
 
 
 def _label_lorenz(axes: Axes, summary: Mapping[str, Any], agents: list[str]) -> None:
     """A legend with Gini coefficients in the empty upper left triangle, most equal first."""
     rows = lookup(summary["rows"])
-    order = sorted(agents, key=lambda agent: rows[agent, "exposure_gini"]["mean"])
+    order = sorted(agents, key=lambda agent: rows[agent, "exposure_gini"]["value"])
     for place, agent in enumerate(order):
         look = look_of(agent, agents)
         y = 0.95 - 0.062 * place
         axes.plot(
             [0.03, 0.12], [y, y], color=look.colour, ls=look.dash, marker=look.marker, markevery=[1], ms=5
         )
-        text = f"{display_name(agent)}  G = {rows[agent, 'exposure_gini']['mean']:.2f}"
+        text = f"{display_name(agent)}  G = {rows[agent, 'exposure_gini']['value']:.2f}"
         axes.text(0.15, y, text, color=look.colour, fontsize=8, va="center")

@@ -12,17 +12,19 @@ from rich.console import Console
 
 from benchmarks.choices import check_file, find_agents, find_scenario, parse_sizes
 from benchmarks.compare import comparison_settings, task_name
-from benchmarks.curve_report import curve_table, draw_learning_curve
+from benchmarks.curve_report import arm_name, curve_table, draw_learning_curve
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, score_agent
 from benchmarks.progress import run_missing
+from benchmarks.rows import over_seeds, row
 from benchmarks.saving import write_csv, write_rows, write_summary
-from benchmarks.statistics import gap_share, seed_interval
-from benchmarks.summary import CEILING, FLOOR, RESAMPLING_SEED, metric_values
+from benchmarks.statistics import gap_share
+from benchmarks.summary import CEILING, FLOOR, metric_values
 from benchmarks.tasks import Task, TaskFolder
 from recsim_env import WorldConfig, get_scenario
 
+NAME = "learning-curve"
 LEAST_SIZE = 1_000
 EVAL_USERS = 5_000
 FIXED = (FLOOR, CEILING, "logging")
@@ -49,7 +51,7 @@ def learning_curve(
     experiment = Experiment(find_scenario(scenario), max(lengths), 1, 1, EVAL_USERS)
     config = get_scenario(experiment.scenario).config
     learners = find_learners(agents, config)
-    settings = comparison_settings("learning-curve", replace(experiment, log_decisions=0), config)
+    settings = comparison_settings(NAME, replace(experiment, log_decisions=0), config)
     folder = TaskFolder(out, settings, overwrite)
     tasks = [
         Task(
@@ -67,12 +69,12 @@ def learning_curve(
         for agent in FIXED
         for seed in seeds
     ]
-    run_missing("learning-curve", tasks, folder, jobs, console)
+    run_missing(NAME, tasks, folder, jobs, console)
     summary = report(folder, learners, lengths, seeds)
     console.print(curve_table(summary))
     console.print(f"Table, figure and settings: {out}", style="bold")
     if json_path is not None:
-        write_rows(json_path, "learning-curve", summary["rows"])
+        write_rows(json_path, NAME, summary["rows"])
     return summary
 
 
@@ -89,8 +91,10 @@ def report(
         if length is not None:
             reward = _reward(folder, [sized_name(agent, length, seed) for seed in seeds])
         share = gap_share(reward, fixed[FLOOR], fixed[CEILING])
-        for quantity, values in (("reward_per_user", reward), ("gap_share", share)):
-            rows.append(_row(agent, length, quantity, values))
+        for metric, values in (("reward_per_user", reward), ("gap_share", share)):
+            rows.append(
+                row(NAME, folder.settings["scenario"], arm_name(agent, length), metric, over_seeds(values))
+            )
         per_seed += [
             {
                 "agent": agent,
@@ -116,12 +120,6 @@ def report(
 
 def _reward(folder: TaskFolder, names: Sequence[str]) -> np.ndarray:
     return metric_values([folder.result(name) for name in names], "reward_per_user")
-
-
-def _row(agent: str, length: int | None, quantity: str, values: np.ndarray) -> dict[str, Any]:
-    interval = seed_interval(values, np.random.default_rng(RESAMPLING_SEED))
-    numbers = {key: None if value != value else value for key, value in interval._asdict().items()}
-    return {"agent": agent, "log_decisions": length, "quantity": quantity, **numbers}
 
 
 def find_learners(names: str | None, config: WorldConfig) -> list[str]:

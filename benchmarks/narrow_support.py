@@ -7,7 +7,6 @@ correction ends: pi(a|s) proportional to beta(a|s) r(s, a).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,15 @@ from rich.text import Text
 from benchmarks.choices import check_file
 from benchmarks.experiment import HELD_OUT_SEED
 from benchmarks.progress import run_missing
+from benchmarks.rows import over_seeds, row
 from benchmarks.saving import run_settings, write_summary
-from benchmarks.statistics import seed_interval
-from benchmarks.summary import RESAMPLING_SEED
 from benchmarks.tasks import Report, Task, TaskFolder, write_json
 from benchmarks.terminal import titled_table
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
 from recsim_env.truth import item_truth
 
+NAME = "narrow-support"
 SCENARIO = "Memoryless-v0"
 NUM_ITEMS = 20
 LOGGING = "softmax:temperature=0.5"
@@ -69,7 +68,7 @@ def narrow_support(
     """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
     check_file(json_path)
     settings = run_settings(
-        "narrow-support",
+        NAME,
         [Path(__file__)],
         scenario=SCENARIO,
         num_items=NUM_ITEMS,
@@ -81,7 +80,7 @@ def narrow_support(
     folder = TaskFolder(out, settings, overwrite)
     seeds = list(range(first_seed, first_seed + num_seeds))
     run_missing(
-        "narrow-support",
+        NAME,
         [Task(f"seed-{seed}", judge_methods, {"seed": seed}) for seed in seeds],
         folder,
         jobs,
@@ -163,14 +162,9 @@ def summarise(results: list[dict[str, Any]], seeds: list[int]) -> dict[str, Any]
     for name in METHODS:
         found = [result["methods"][name] for result in results]
         values = np.array([one["value"] for one in found])
-        interval = seed_interval(values, np.random.default_rng(RESAMPLING_SEED))
-        low, high = ((None if math.isnan(end) else end) for end in (interval.low, interval.high))
         rows.append(
             {
-                "method": name,
-                "value": interval.mean,
-                "low": low,
-                "high": high,
+                **row(NAME, SCENARIO, name, "expected_reward", over_seeds(values)),
                 "spread": float(values.std(ddof=1)) if len(values) > 1 else None,
                 **{key: float(np.mean([one[key] for one in found])) for key in ("effective", "from_biased")},
                 "largest": float(np.max([one["largest"] for one in found])),
@@ -194,17 +188,17 @@ def support_table(summary: Mapping[str, Any]) -> RenderableType:
     table.add_column("method", no_wrap=True)
     for heading in ("value", "95% interval", "width", "sd", "effective", "largest weight", "from beta x r"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in summary["rows"]:
-        known = row["low"] is not None
+    for one in summary["rows"]:
+        known = one["lower"] is not None
         table.add_row(
-            row["method"],
-            f"{row['value']:.3f}",
-            f"[{row['low']:.3f}, {row['high']:.3f}]" if known else "-",
-            f"{row['high'] - row['low']:.3f}" if known else "-",
-            "-" if row["spread"] is None else f"{row['spread']:.3f}",
-            f"{row['effective']:.0%}",
-            f"{row['largest']:.1f}",
-            f"{row['from_biased']:.2f}",
+            one["agent"],
+            f"{one['value']:.3f}",
+            f"[{one['lower']:.3f}, {one['upper']:.3f}]" if known else "-",
+            f"{one['upper'] - one['lower']:.3f}" if known else "-",
+            "-" if one["spread"] is None else f"{one['spread']:.3f}",
+            f"{one['effective']:.0%}",
+            f"{one['largest']:.1f}",
+            f"{one['from_biased']:.2f}",
         )
     reference = ", ".join(f"{name} {value:.3f}" for name, value in summary["reference"].items())
     lines = (

@@ -12,25 +12,28 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.results import WIDE_ROWS, Section, read_results
+from benchmarks.choices import check_file
+from benchmarks.results import WIDE_ROWS, Section, read_results, reported_figures
 from benchmarks.svg import colour_rules, colours, inline_svg
-from benchmarks.tasks import check_writable
+from benchmarks.tasks import check_writable, write_json
 from recsim_env.event_log import replacing
 
 PAGE, TEXT = "report.html", "report.md"
 
 
-def report(folder: Path, out: Path | None, console: Console) -> list[Path]:
+def report(folder: Path, out: Path | None, json_path: Path | None, console: Console) -> list[Path]:
     """Write the page and the summary of a folder of results; returns where they are.
 
     Args:
         folder: searched for `summary.json` files and the figures beside them.
         out: where to write; the folder itself by default.
+        json_path: the figures of all comparisons as rows; not written where it is None.
         console: told what was written.
 
     Raises:
         UsageError: there are no results, one is broken, or nothing can be written.
     """
+    check_file(json_path)
     sections = read_results(folder)
     target = out or folder
     check_writable(target)
@@ -39,6 +42,12 @@ def report(folder: Path, out: Path | None, console: Console) -> list[Path]:
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     console.print(f"{len(sections)} results: {written[0]}, {written[1]}", style="bold")
+    if json_path is not None:
+        found = reported_figures(sections)
+        write_json(json_path, {"command": "report", **found})
+        console.print(
+            f"{len(found['rows'])} rows of {len(found['sources'])} comparisons: {json_path}", style="bold"
+        )
     return written
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UsageError
+from benchmarks.rows import KEYS, lookup
 from benchmarks.style import display_name
-from benchmarks.summary import COMPARED_TO, REFERENCES, lookup
+from benchmarks.summary import COMPARED_TO, REFERENCES
 
 ASKED = {
     "compare": "Which agent earns most, how much of the catalog do agents use, and who gets shown?",
@@ -100,6 +101,29 @@ def read_section(path: Path) -> Section:
     )
 
 
+def reported_figures(sections: Sequence[Section]) -> dict[str, Any]:
+    """The figures of all comparisons in one form, and where they come from; other commands have none.
+
+    Returns:
+        {"sources", "rows"}: experiment, settings and provenance of each section; rows as `rows.row` has them.
+    """
+    sources, rows = [], []
+    for section in sections:
+        own = [reported_figure(row) for row in section.rows if row.get("experiment")]
+        if own:
+            sources.append({"experiment": own[0]["experiment"], **section.about})
+            rows += own
+    return {"sources": sources, "rows": rows}
+
+
+def reported_figure(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with the keys of `rows.row` alone; of rows with a control, what the control is compared in."""
+    if "control" in row:
+        against = "per_user" if row["control"] is None else f"minus_{row['control']}"
+        row = {**row, "metric": f"reward_{against}", "value": row["mean"]}
+    return {key: row[key] for key in KEYS}
+
+
 def settings_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     """What a summary says of its settings: under that name, or beside its rows."""
     settings: dict[str, Any] = summary.get("settings") or {
@@ -134,16 +158,16 @@ def comparison_findings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
             continue
         for other in COMPARED_TO:
             row = found.get((agent, f"reward_minus_{other}"))
-            if row is None or row["low"] is None:
+            if row is None or row["lower"] is None:
                 continue
-            shown = row["low"] > 0 or row["high"] < 0
-            direction = "earns more than" if row["mean"] > 0 else "earns less than"
+            shown = row["lower"] > 0 or row["upper"] < 0
+            direction = "earns more than" if row["value"] > 0 else "earns less than"
             verdict = direction if shown else "is not shown to differ from"
             findings.append(
                 {
-                    "text": f"{display_name(agent)} {verdict} {display_name(other)}: {row['mean']:+.2f} "
-                    f"[{row['low']:+.2f}, {row['high']:+.2f}] reward per user, paired over "
-                    f"{row['num_seeds']} seeds.",
+                    "text": f"{display_name(agent)} {verdict} {display_name(other)}: {row['value']:+.2f} "
+                    f"[{row['lower']:+.2f}, {row['upper']:+.2f}] reward per user, paired over "
+                    f"{row['seeds']} seeds.",
                     "shown": shown,
                 }
             )

@@ -28,6 +28,13 @@ class Interval(NamedTuple):
     num_seeds: int
 
 
+def interval_method(num_seeds: int) -> str:
+    """How an interval over so many seeds is made: "bootstrap", "t", or "none" for a single seed."""
+    if num_seeds == 1:
+        return "none"
+    return "t" if num_seeds < FEW_SEEDS else "bootstrap"
+
+
 def expanded_level(num_seeds: int, confidence: float = CONFIDENCE) -> float:
     """The lower tail probability at which to read the bootstrap distribution of a mean of few values.
 
@@ -63,19 +70,20 @@ def seed_band(
     if values.ndim != 2 or len(values) == 0 or not np.isfinite(values).all():
         raise ValueError(f"values: expected a non-empty [R, T] array of finite numbers, got {values!r}")
     num_seeds, mean = len(values), values.mean(axis=0)
-    if num_seeds == 1:
+    method = interval_method(num_seeds)
+    if method == "none":
         missing = np.full_like(mean, np.nan)
-        return mean, missing, missing, "none"
-    if num_seeds < FEW_SEEDS:
+        return mean, missing, missing, method
+    if method == "t":
         half = stats.t.ppf(0.5 + confidence / 2, num_seeds - 1) * stats.sem(values, axis=0)
-        return mean, mean - half, mean + half, "t"
+        return mean, mean - half, mean + half, method
     rows = generator.integers(num_seeds, size=(NUM_RESAMPLES, num_seeds))
     weight = np.zeros((NUM_RESAMPLES, num_seeds))
     np.add.at(weight, (np.arange(NUM_RESAMPLES)[:, None], rows), 1.0 / num_seeds)
     level = expanded_level(num_seeds, confidence)
     # Resampling deviations, not values, keeps equal values an exact point.
     low, high = np.quantile(weight @ (values - mean), [level, 1 - level], axis=0)
-    return mean, mean + low, mean + high, "bootstrap"
+    return mean, mean + low, mean + high, method
 
 
 def seed_interval(

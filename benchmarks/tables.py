@@ -9,16 +9,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.rows import lookup
+from benchmarks.statistics import interval_method
 from benchmarks.style import display_name
-from benchmarks.summary import CEILING, FLOOR, lookup
+from benchmarks.summary import CEILING, FLOOR
 from benchmarks.terminal import titled_table
 
 
 class Column(NamedTuple):
-    """Heading, quantity in the rows, how a number is written, its unit, and whether the interval is shown."""
+    """Heading, metric in the rows, how a number is written, its unit, and whether the interval is shown."""
 
     heading: str
-    quantity: str
+    metric: str
     write: Callable[[float], str]
     unit: str = ""
     interval: bool = True
@@ -66,7 +68,7 @@ def comparison_tables(summary: Mapping[str, Any], width: int = WIDE) -> Renderab
     """
     between = " " if width >= WIDE else "\n"
     rows = lookup(summary["rows"])
-    agents = sorted(summary["agents"], key=lambda agent: -rows[agent, "reward_per_user"]["mean"])
+    agents = sorted(summary["agents"], key=lambda agent: -rows[agent, "reward_per_user"]["value"])
     settings = summary["settings"]
     scenario = settings["scenario"]
     return Group(
@@ -96,7 +98,7 @@ def notes(summary: Mapping[str, Any]) -> str:
     return (
         f"{_count(len(seeds), 'training seed')}; each has its own log, initialisation and "
         f"{settings['eval_users']:,} held-out users; all agents meet the same users with the same luck.\n"
-        f"In brackets: {interval_name(summary['rows'])}. "
+        f"In brackets: {interval_name(len(seeds))}. "
         f"Gap: {display_name(FLOOR)} is 0 %, the {display_name(CEILING)} 100 %. "
         "Differences are paired by seed.\n"
         f"Learners from logs had {settings['log_decisions']:,} decisions of the logging policy, "
@@ -106,14 +108,14 @@ def notes(summary: Mapping[str, Any]) -> str:
     )
 
 
-def interval_name(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What the intervals of these rows are, in words."""
+def interval_name(num_seeds: int) -> str:
+    """What the intervals over so many seeds are, in words."""
     names = {
         "bootstrap": "95 % bootstrap interval over seeds",
         "t": "95 % t interval over seeds (too few seeds for a bootstrap)",
         "none": "nothing, since one seed has no interval",
     }
-    return names[rows[0]["method"]]
+    return names[interval_method(num_seeds)]
 
 
 def _table(title: str, columns: Sequence[Column], agents: Sequence[str], rows: Any, between: str) -> Table:
@@ -122,18 +124,18 @@ def _table(title: str, columns: Sequence[Column], agents: Sequence[str], rows: A
     for column in columns:
         table.add_column(column.heading, justify="right")
     for agent in agents:
-        cells = (cell(rows.get((agent, column.quantity)), column, between) for column in columns)
+        cells = (cell(rows.get((agent, column.metric)), column, between) for column in columns)
         table.add_row(display_name(agent), *cells)
     return table
 
 
 def cell(row: Mapping[str, Any] | None, column: Column, between: str = " ") -> str:
-    """A number, with its interval in brackets where it has one; a dash where the quantity makes no sense."""
+    """A number, with its interval in brackets where it has one; a dash where the metric makes no sense."""
     if row is None:
         return "-"
-    text = column.write(row["mean"]) + column.unit
-    if column.interval and row["low"] is not None:
-        text += f"{between}[{column.write(row['low'])}, {column.write(row['high'])}]"
+    text = column.write(row["value"]) + column.unit
+    if column.interval and row["lower"] is not None:
+        text += f"{between}[{column.write(row['lower'])}, {column.write(row['upper'])}]"
     return text
 
 

@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 
 from benchmarks.experiment import untrained_policies
 from benchmarks.experiments.controls_arms import CASES, GAMMA_0, NEXT_ITEM, trained_arms
-from benchmarks.experiments.frame import Definition, Finding, Score, Size, over_seeds
+from benchmarks.experiments.frame import Definition, Finding, Score, Size
 from benchmarks.experiments.paired import differences
 from benchmarks.experiments.serve import user_returns
+from benchmarks.rows import over_seeds
 from benchmarks.statistics import Interval
 from benchmarks.style import figure
 from benchmarks.tasks import Report, Task

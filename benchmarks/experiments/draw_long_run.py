@@ -10,8 +10,8 @@ from benchmarks.experiments.dots import cross
 from benchmarks.experiments.kinds import agent_looks
 from benchmarks.experiments.score_long_run import CUTOFF, RANKED, reward_name, swept
 from benchmarks.labels import label_points
+from benchmarks.rows import lookup_row
 from benchmarks.style import Look, display_name, figure
-from benchmarks.summary import lookup_row
 
 ACCURACY = f"ndcg@{CUTOFF}"
 Rows = Sequence[Mapping[str, Any]]

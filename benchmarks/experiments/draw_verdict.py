@@ -15,8 +15,8 @@ from benchmarks.experiments.normalised import FLOOR, PLANNING
 from benchmarks.experiments.paired import LEVEL, Twin
 from benchmarks.experiments.score_verdict import SHUFFLED, TWINS
 from benchmarks.labels import label_points
+from benchmarks.rows import lookup_row
 from benchmarks.style import LOOKS, Look, display_name, figure
-from benchmarks.summary import lookup_row
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -10,19 +10,12 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from benchmarks.experiments.dots import cross
-from benchmarks.experiments.frame import (
-    Definition,
-    Finding,
-    Score,
-    Size,
-    over_seeds,
-    row,
-)
+from benchmarks.experiments.frame import Definition, Finding, Score, Size
 from benchmarks.experiments.paired import differences
 from benchmarks.experiments.serve import score_policy
 from benchmarks.labels import label_points, label_right
+from benchmarks.rows import lookup_row, over_seeds, row
 from benchmarks.style import figure, sweep_looks
-from benchmarks.summary import lookup_row
 from benchmarks.tasks import Task
 
 NAME = "exploration"

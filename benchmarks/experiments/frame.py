@@ -18,13 +18,10 @@ from benchmarks.errors import UsageError
 from benchmarks.experiments import experiments, serve
 from benchmarks.progress import run_missing
 from benchmarks.provenance import code_settings, hash_files, provenance
-from benchmarks.statistics import Interval, seed_interval
-from benchmarks.summary import BOUNDS
+from benchmarks.statistics import Interval
 from benchmarks.tables import findings_table
 from benchmarks.tasks import Task, TaskFolder, check_writable, write_json
 from recsim_env.checked import nearest
-
-RESAMPLING_SEED = 0
 
 Size = Mapping[str, Any]
 """How large an experiment is, JSON-serialisable; results depend on it, and on the seed."""
@@ -177,43 +174,6 @@ def report_experiment(
     saved: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     definition.draw(saved, folder.folder)
     return saved
-
-
-def row(
-    experiment: str,
-    scenario: str,
-    agent: str,
-    metric: str,
-    interval: Interval,
-    bounds: tuple[float, float] | None = None,
-) -> dict[str, Any]:
-    """One reported figure; its interval is cut at what the metric cannot leave, and missing for one seed.
-
-    Bounds are those of the metric's name unless they are given.
-    """
-    bounds = BOUNDS.get(metric, (-np.inf, np.inf)) if bounds is None else bounds
-    ends = (interval.low, interval.high)
-    lower, upper = (None if np.isnan(end) else float(np.clip(end, *bounds)) for end in ends)
-    return {
-        "experiment": experiment,
-        "scenario": scenario.removeprefix("recsim_env/"),
-        "agent": agent,
-        "metric": metric,
-        "value": float(interval.mean),
-        "lower": lower,
-        "upper": upper,
-        "seeds": interval.num_seeds,
-    }
-
-
-def over_seeds(values: Sequence[float]) -> Interval:
-    """The mean over seeds with its interval; the same resamples for every figure."""
-    return seed_interval(np.array(values, np.float64), resampling())
-
-
-def resampling() -> np.random.Generator:
-    """The same resamples for every quantity, so that a row does not depend on which others are reported."""
-    return np.random.default_rng(RESAMPLING_SEED)
 
 
 def written(interval: Interval, digits: int = 2, unit: str = "") -> str:

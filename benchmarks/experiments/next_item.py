@@ -16,10 +16,11 @@ import numpy as np
 
 from benchmarks.experiments import next_item_data as sessions
 from benchmarks.experiments.claims import Claim, judged
-from benchmarks.experiments.frame import Definition, Finding, Score, Size, over_seeds, row
+from benchmarks.experiments.frame import Definition, Finding, Score, Size
 from benchmarks.experiments.next_item_figure import draw
 from benchmarks.experiments.next_item_published import published_gains, published_rows
 from benchmarks.experiments.next_item_ranks import METRICS, accuracy, fit_scorer
+from benchmarks.rows import over_seeds, row
 from benchmarks.tasks import Report, Task
 
 NAME = "next-item"

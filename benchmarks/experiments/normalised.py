@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.aggregates import Aggregate, stratified_interval
-from benchmarks.experiments.frame import over_seeds, resampling, written
+from benchmarks.experiments.frame import written
+from benchmarks.rows import over_seeds, resampling
 from benchmarks.statistics import Interval
 from benchmarks.summary import metric_values
 

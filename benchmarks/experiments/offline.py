@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.experiments.claims import Claim, judged
-from benchmarks.experiments.frame import Definition, Finding, Score, Size, over_seeds, row
+from benchmarks.experiments.frame import Definition, Finding, Score, Size
 from benchmarks.experiments.offline_estimates import MEASURES, estimate_claims, estimate_quality, scatter
 from benchmarks.experiments.offline_figures import draw
 from benchmarks.experiments.offline_task import ESTIMATORS, Arm, learn_and_estimate, serve_policy
+from benchmarks.rows import over_seeds, row
 from benchmarks.statistics import gap_share
 from benchmarks.tasks import Task
 

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from benchmarks.experiments.offline_task import ESTIMATORS
+from benchmarks.rows import lookup_row
 from benchmarks.style import MARKERS, Look, figure, sweep_looks
-from benchmarks.summary import lookup_row
 
 TITLES = {
     "snips": "SNIPS",

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.aggregates import holm, paired_p_value
-from benchmarks.experiments.frame import resampling, row, written
+from benchmarks.experiments.frame import written
+from benchmarks.rows import resampling, row
 from benchmarks.statistics import Interval, paired_difference
 from benchmarks.style import display_name
 
@@ -41,7 +42,7 @@ class Difference(NamedTuple):
         return f"{written(self.interval)} reward per user (Holm p = {self.p:.3f})"
 
     def row(self, experiment: str, scenario: str, agent: str, metric: str) -> dict[str, Any]:
-        """The difference as a reported figure, see `frame.row`, with `p_corrected`."""
+        """The difference as a reported figure, see `rows.row`, with `p_corrected`."""
         return row(experiment, scenario, agent, metric, self.interval) | {"p_corrected": self.p}
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 from scipy import stats
 
-from benchmarks.experiments.frame import Definition, Finding, Score, Size, row, written
+from benchmarks.experiments.frame import Definition, Finding, Score, Size, written
 from benchmarks.experiments.same_agent import share_interval
 from benchmarks.experiments.serve import changed_world, user_returns
+from benchmarks.rows import row
 from benchmarks.statistics import Interval
 from benchmarks.style import figure
 from benchmarks.tasks import Report, Task

@@ -8,20 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.experiments.frame import (
-    Definition,
-    Finding,
-    Score,
-    Size,
-    over_seeds,
-    row,
-    written,
-)
+from benchmarks.experiments.frame import Definition, Finding, Score, Size, written
 from benchmarks.experiments.paired import differences
 from benchmarks.experiments.serve import changed_world
 from benchmarks.experiments.serve import score as score_in_world
+from benchmarks.rows import lookup_row, over_seeds, row
 from benchmarks.style import figure, sweep_looks
-from benchmarks.summary import lookup_row
 from benchmarks.tasks import Report, Task
 from recsim_env import get_scenario
 

@@ -10,8 +10,9 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.aggregates import paired_p_value
-from benchmarks.experiments.frame import Definition, Finding, Score, Size, resampling, row
+from benchmarks.experiments.frame import Definition, Finding, Score, Size
 from benchmarks.experiments.serve import changed_world, user_returns
+from benchmarks.rows import resampling, row
 from benchmarks.statistics import Interval, paired_difference
 from benchmarks.style import figure
 from benchmarks.tasks import Report, Task

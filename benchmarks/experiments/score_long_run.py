@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchmarks.experiments.frame import Finding, Score, over_seeds, row, written
+from benchmarks.experiments.frame import Finding, Score, written
 from benchmarks.experiments.paired import Difference, differences
+from benchmarks.rows import over_seeds, row
 from benchmarks.statistics import Interval
 from benchmarks.style import display_name
 from benchmarks.summary import metric_values

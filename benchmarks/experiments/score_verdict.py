@@ -12,7 +12,7 @@ from benchmarks.aggregates import (
     interquartile_mean,
     performance_profile,
 )
-from benchmarks.experiments.frame import Finding, Score, over_seeds, resampling, row, written
+from benchmarks.experiments.frame import Finding, Score, written
 from benchmarks.experiments.normalised import (
     CEILING,
     FLOOR,
@@ -24,6 +24,7 @@ from benchmarks.experiments.normalised import (
     planned,
 )
 from benchmarks.experiments.paired import Difference, Twin, differences, of_twins
+from benchmarks.rows import over_seeds, resampling, row
 from benchmarks.statistics import Interval
 from benchmarks.style import display_name
 from benchmarks.summary import metric_values

@@ -9,6 +9,7 @@ from benchmarks import compare as module
 from benchmarks.compare import Preset, compare
 from benchmarks.errors import UsageError
 from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
+from benchmarks.rows import lookup
 from benchmarks.summary import REFERENCES
 
 SMALL = Preset(num_seeds=2, log_decisions=1_500, online_decisions=500, online_users=16, eval_users=60)
@@ -90,11 +91,12 @@ def test_json_rows_are_what_the_csv_averages_to(run):
     assert saved["provenance"]["stream_version"] >= 1
     with open(out / "per_seed.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    for quantity in ("reward_per_user", "gap_share", "tail_share"):
-        mine = [float(row[quantity]) for row in rows if row["agent"] == "sqn"]
-        reported = next(r for r in saved["rows"] if (r["agent"], r["quantity"]) == ("sqn", quantity))
-        assert reported["mean"] == pytest.approx(np.mean(mine))
-        assert reported["num_seeds"] == 2
+    for metric in ("reward_per_user", "gap_share", "tail_share"):
+        mine = [float(row[metric]) for row in rows if row["agent"] == "sqn"]
+        reported = lookup(saved["rows"])["sqn", metric]
+        assert (reported["experiment"], reported["scenario"]) == ("compare", "Storefront-v0")
+        assert reported["value"] == pytest.approx(np.mean(mine))
+        assert reported["seeds"] == 2
 
 
 def test_the_summary_says_where_it_comes_from(run):
@@ -125,7 +127,7 @@ def test_another_scenario_is_refused(run):
 def test_a_task_is_a_pure_function_of_its_arguments(run):
     _, summary, _ = run
     experiment = Experiment(summary["settings"]["scenario"], 1_500, 500, 16, 60)
-    rows = [row for row in summary["rows"] if (row["agent"], row["quantity"]) == ("sqn", "reward_per_user")]
+    reported = lookup(summary["rows"])["sqn", "reward_per_user"]
     again = [score_agent(experiment, "sqn", seed, report=lambda _: None) for seed in summary["seeds"]]
     mean = np.mean([result["metrics"]["reward_per_user"] for result in again])
-    assert mean == pytest.approx(rows[0]["mean"], rel=1e-12)
+    assert mean == pytest.approx(reported["value"], rel=1e-12)

@@ -17,11 +17,10 @@ from benchmarks.experiments.frame import (
     Score,
     cost_line,
     find_experiment,
-    over_seeds,
-    row,
     run_experiment,
     written,
 )
+from benchmarks.rows import over_seeds, row
 from benchmarks.statistics import Interval
 from benchmarks.style import sweep_looks
 from benchmarks.tasks import Task

@@ -4,9 +4,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from benchmarks.curve_report import draw_learning_curve
+from benchmarks.curve_report import arm_name, draw_learning_curve
 from benchmarks.figures import draw_cumulative_reward, draw_exposure, draw_figures
 from benchmarks.labels import Mark, label_points, spread
+from benchmarks.rows import lookup, row
+from benchmarks.statistics import Interval
 from benchmarks.style import LOOKS, SPARE, look_of
 from benchmarks.summary import REFERENCES, summary_curves, summary_rows
 
@@ -48,7 +50,7 @@ def summary_of(num_seeds):
         "agents": list(scores),
         "seeds": list(range(num_seeds)),
         "settings": {"scenario": "recsim_env/Storefront-v0", "num_items": 100},
-        "rows": summary_rows(scores),
+        "rows": summary_rows(scores, "Storefront-v0"),
         "curves": summary_curves(scores),
     }
 
@@ -73,7 +75,7 @@ def test_one_seed_is_drawn_without_intervals(tmp_path):
 def test_learning_curve_is_drawn(tmp_path):
     cases = [("sqn", 1_000), ("sqn", 100_000), ("ips", 1_000), ("ips", 100_000), ("logging", None)]
     rows = [
-        {"agent": a, "log_decisions": n, "quantity": "gap_share", "mean": 0.3, "low": 0.2, "high": 0.4}
+        row("learning-curve", "Storefront-v0", arm_name(a, n), "gap_share", Interval(0.3, 0.2, 0.4, "t", 3))
         for a, n in cases
     ]
     settings = {"scenario": "recsim_env/Storefront-v0"}
@@ -89,10 +91,10 @@ def test_learning_curve_is_drawn(tmp_path):
 
 
 def test_summary_cuts_intervals_at_what_is_possible():
-    rows = {(row["agent"], row["quantity"]): row for row in summary_rows(synthetic_scores(3))}
-    assert all(row["high"] <= 1 for (_, quantity), row in rows.items() if quantity == "exposure_gini")
-    assert rows["random", "gap_share"]["mean"] == 0
-    assert rows["myopic", "gap_share"]["mean"] == 1
+    rows = lookup(summary_rows(synthetic_scores(3), "Storefront-v0"))
+    assert all(row["upper"] <= 1 for (_, metric), row in rows.items() if metric == "exposure_gini")
+    assert rows["random", "gap_share"]["value"] == 0
+    assert rows["myopic", "gap_share"]["value"] == 1
     assert ("logging", "reward_minus_logging") not in rows
 
 

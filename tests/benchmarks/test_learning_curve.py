@@ -7,6 +7,7 @@ from rich.console import Console
 
 from benchmarks.curve_report import curve_table
 from benchmarks.learning_curve import FIXED, report, sized_name
+from benchmarks.rows import lookup
 from benchmarks.tasks import TaskFolder, write_json
 
 SETTINGS = {"command": "learning-curve", "scenario": "recsim_env/Storefront-v0", "eval_users": 10}
@@ -32,12 +33,12 @@ def folder(tmp_path):
 
 def test_scores_are_shares_of_the_gap_by_size(folder):
     summary = report(folder, ["sqn"], SIZES, SEEDS)
-    rows = {(row["agent"], row["log_decisions"], row["quantity"]): row for row in summary["rows"]}
+    rows = lookup(summary["rows"])
     for size in SIZES:
         reward = np.mean([reward_of(size, seed) for seed in SEEDS])
-        assert rows["sqn", size, "reward_per_user"]["mean"] == pytest.approx(reward)
-        assert rows["sqn", size, "gap_share"]["mean"] == pytest.approx((reward - 1) / 4)
-    assert rows["logging", None, "gap_share"]["mean"] == pytest.approx(0.25)
+        assert rows[f"sqn, logging {size}", "reward_per_user"]["value"] == pytest.approx(reward)
+        assert rows[f"sqn, logging {size}", "gap_share"]["value"] == pytest.approx((reward - 1) / 4)
+    assert rows["logging", "gap_share"]["value"] == pytest.approx(0.25)
 
 
 def test_it_writes_a_row_per_seed_and_a_figure(folder):

@@ -30,12 +30,12 @@ def judged(seed, report=None):
 def test_the_summary_by_hand():
     summary = summarise([judged(seed) for seed in range(3)], [0, 1, 2])
     row = summary["rows"][0]
-    assert row["method"] == "uncorrected"
+    assert row["agent"] == "uncorrected"
     assert (row["value"], row["spread"], row["largest"]) == pytest.approx((0.6, 0.1, 5.0))
     # Student's t with 2 degrees of freedom: 4.303 standard errors.
-    assert row["high"] - row["low"] == pytest.approx(2 * 4.303 * 0.1 / 3**0.5, rel=1e-3)
+    assert row["upper"] - row["lower"] == pytest.approx(2 * 4.303 * 0.1 / 3**0.5, rel=1e-3)
     single = summarise([judged(0)], [0])
-    assert single["rows"][0]["low"] is None
+    assert single["rows"][0]["lower"] is None
     console = Console(file=io.StringIO(), width=140)
     console.print(support_table(summary), support_table(single))
     assert "optimum 0.900" in console.file.getvalue()

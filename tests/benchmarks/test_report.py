@@ -11,7 +11,9 @@ from rich.console import Console
 from benchmarks.errors import UsageError
 from benchmarks.experiments.frame import findings_table
 from benchmarks.report import make_page, make_text, number_text, report
-from benchmarks.results import comparison_findings, flattened, read_results
+from benchmarks.results import comparison_findings, flattened, read_results, reported_figures
+from benchmarks.rows import row
+from benchmarks.statistics import Interval
 from benchmarks.style import figure
 from benchmarks.svg import colour_rules, inline_svg, on_dark
 from benchmarks.tasks import write_json
@@ -54,7 +56,7 @@ def results(tmp_path_factory):
 
 def test_it_writes_a_page_and_a_summary(results, tmp_path):
     console = Console(record=True, quiet=True)
-    page, text = report(results, tmp_path, console)
+    page, text = report(results, tmp_path, None, console)
     content, words = page.read_text(), text.read_text()
     assert content.count("<svg") == 2
     assert "<title>Results of recsim_env</title>" in content
@@ -148,14 +150,37 @@ def test_nested_rows_become_flat():
 
 def test_the_main_job_reads_as_findings():
     def difference(other, mean, low, high):
-        quantity = f"reward_minus_{other}"
-        return {"agent": "sqn", "quantity": quantity, "mean": mean, "low": low, "high": high, "num_seeds": 3}
+        found = Interval(mean, low, high, "t", 3)
+        return row("compare", "Storefront-v0", "sqn", f"reward_minus_{other}", found)
 
     rows = [difference("logging", 2.0, 1.0, 3.0), difference("popular", -0.1, -1.0, 0.8)]
     findings = comparison_findings(rows)
     assert [finding["shown"] for finding in findings] == [True, False]
     assert findings[0]["text"].startswith("SQN earns more than logging policy: +2.00 [+1.00, +3.00]")
     assert "is not shown to differ from popular" in findings[1]["text"]
+
+
+def test_figures_of_all_comparisons_have_one_form(results, tmp_path):
+    figure_of_compare = row("compare", "Tiny-v0", "sqn", "gap_share", Interval(0.5, 0.25, 0.75, "t", 3))
+    learner = {"experiment": "controls", "scenario": "Tiny-v0", "agent": "sqn", "seeds": 10}
+    learner |= {"lower": 1.0, "upper": 3.0, "mean": 2.0, "share_of_optimum": 0.9}
+    folders = {
+        "a": ("compare", [figure_of_compare | {"p_corrected": 0.01}]),
+        "b": ("compare", [learner | {"control": None}, learner | {"control": "next-item"}]),
+        "c": ("throughput", [{"user_steps_per_second": 1.0}]),
+    }
+    for name, (command, rows) in folders.items():
+        (tmp_path / name).mkdir()
+        summary = {"command": command, "settings": {"preset": name}, "provenance": ORIGIN, "findings": []}
+        write_json(tmp_path / name / "summary.json", summary | {"rows": rows})
+    path = tmp_path / "rows.json"
+    report(tmp_path, None, path, Console(quiet=True))
+    saved = json.loads(path.read_text())
+    assert saved == {"command": "report", **reported_figures(read_results(tmp_path))}
+    assert saved["rows"][0] == figure_of_compare
+    of_controls = [(one["metric"], one["value"], one["seeds"]) for one in saved["rows"][1:]]
+    assert of_controls == [("reward_per_user", 2.0, 10), ("reward_minus_next-item", 2.0, 10)]
+    assert [source["settings"]["preset"] for source in saved["sources"]] == ["a", "b"]
 
 
 def test_findings_are_printed(results):

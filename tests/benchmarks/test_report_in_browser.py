@@ -17,7 +17,7 @@ CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     write_experiment(folder / "toy")
-    page, _ = report(folder, None, Console(quiet=True))
+    page, _ = report(folder, None, None, Console(quiet=True))
     return page.as_uri()
 
 
