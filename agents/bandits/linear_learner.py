@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from agents.learning.training import Progress
 from agents.online.live import report, serve
 from agents.online.online_agent import OnlineAgent
 from agents.sampling import FloatArray, IntArray, as_action, as_slate, top_k
-from agents.spec import Observation
+from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
 if TYPE_CHECKING:
@@ -110,13 +110,27 @@ class LinearBandit(OnlineAgent):
         seed: int,
         progress: Progress | None,
     ) -> None:
-        self.dates = Dates.of(catalog)
-        self.features = ContextFeatures.of(catalog, self.spec.num_segments)
-        self.regressions = self._regressions()
+        self.start(self.spec, catalog)
         generator = np.random.default_rng(seed)
         for step in serve(env, lambda seen: self._choose(seen, generator, explore=True)[0], num_decisions):
-            self._add(step.observation, step.action, step.reward, step.next_observation)
+            self.learn_batch(step.observation, step.action, step.reward, step.next_observation["last_events"])
             report(progress, step, num_decisions, {"reward": float(step.reward.mean())})
+
+    def start(self, spec: ObservationSpec, public_catalog: PublicCatalog) -> Self:
+        """Belong to a scenario with nothing learned yet, for a loop of your own: `act`, then `learn_batch`.
+
+        Args:
+            spec: sizes of the scenario's observations.
+            public_catalog: its items.
+
+        Returns:
+            The agent itself.
+        """
+        self.belong_to(spec, public_catalog)
+        self.dates = Dates.of(public_catalog)
+        self.features = ContextFeatures.of(public_catalog, spec.num_segments)
+        self.regressions = self._regressions()
+        return self
 
     def _regressions(self) -> Ridge:
         """Those of the model, before anything was seen."""
@@ -131,14 +145,21 @@ class LinearBandit(OnlineAgent):
             return HybridRidge(features, ridge)
         return Ridge(1 if model == "shared" else self.spec.num_items, dim, ridge)
 
-    def _add(
-        self, observation: Observation, action: IntArray, reward: FloatArray, following: Observation
+    def learn_batch(
+        self, observation: Observation, action: IntArray, reward: FloatArray, events: IntArray
     ) -> None:
-        """Learn from one decision of every user."""
+        """Learn from one decision for each of B users, after `start` or `learn`.
+
+        Args:
+            observation: what the decision was made on, arrays [B, ...].
+            action: [B] or [B, K] integers; in two-stage worlds places among the candidates.
+            reward: [B] float.
+            events: [B, K] event masks of the shown items, as `last_events` of the next observation.
+        """
         items = as_slate(action)
         if "candidates" in observation:
             items = np.take_along_axis(np.asarray(observation["candidates"], np.int64), items, axis=1)
-        earned = share_reward(reward, (np.asarray(following["last_events"]) & CLICK) > 0)
+        earned = share_reward(reward, (np.asarray(events).reshape(items.shape) & CLICK) > 0)
         shown = items < self.spec.num_items  # an empty place among the candidates is nobody's
         rows = np.minimum(items, self.spec.num_items - 1)
         of = self.features.shared if self.config.model == "shared" else self.features.disjoint

@@ -9,6 +9,7 @@ from agents import LinearBanditConfig, LinearThompson, LinUCB, LoggingPolicy, Ra
 from agents.bandits.context import ContextFeatures
 from agents.bandits.linear_scores import disjoint_mean, disjoint_variance, shared_mean, shared_variance
 from agents.bandits.ridge import Ridge
+from agents.spec import ObservationSpec
 from recsim_env import RecommenderVectorEnv, rollout
 from tests.agents.live_users import live
 
@@ -124,6 +125,25 @@ def test_round_trip_is_bit_exact(tmp_path, world, learned, observation, kind, mo
 def test_learning_is_repeatable(world, learned, kind):
     again = kind(LinearBanditConfig()).learn(live(world), 5_000, seed=0)
     np.testing.assert_array_equal(again.regressions.theta, learned[kind, "shared"].regressions.theta)
+
+
+@all_models
+def test_a_loop_of_ones_own_learns_what_learn_does(world, learned, model):
+    """The same users in the same order, and LinUCB draws nothing: the same sums, bit for bit."""
+    env = live(world)
+    agent = LinUCB(LinearBanditConfig(model=model, acting="explore"))
+    agent.start(ObservationSpec.from_space(env.single_observation_space), world.public_catalog)
+    seen, _ = env.reset()
+    for _ in range(10):  # 5,000 decisions of 500 users
+        action, _ = agent.act(seen, np.random.default_rng(0))
+        following, reward, terminated, truncated, _ = env.step(action)
+        agent.learn_batch(seen, action, reward, following["last_events"])
+        seen, done = following, terminated | truncated
+        if done.any():
+            seen, _ = env.reset(options={"reset_mask": done})
+    expected = learned[LinUCB, model].regressions
+    np.testing.assert_array_equal(agent.regressions.precision, expected.precision)
+    np.testing.assert_array_equal(agent.regressions.moment, expected.moment)
 
 
 @all_models
