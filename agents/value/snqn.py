@@ -69,7 +69,8 @@ class SNQN(SQN):
         if self.config.gamma == 0:
             return batch.q_t.new_zeros(len(batch.rows))
         observation = gather(batch.data.observation, batch.rows)
-        value: Tensor = self.config.gamma * self._state_value(main, other, observation, batch.item)
+        encoded = batch.state, batch.table
+        value: Tensor = self.config.gamma * self._state_value(main, other, observation, batch.item, encoded)
         return value
 
 

@@ -105,15 +105,22 @@ class ValueLearner(HeadLearner):
         return slot_reward + (discount * value).unsqueeze(1)
 
     def _state_value(
-        self, main: HeadsNetwork, other: HeadsNetwork, observation: Mapping[str, Tensor], logged: Tensor
+        self,
+        main: HeadsNetwork,
+        other: HeadsNetwork,
+        observation: Mapping[str, Tensor],
+        logged: Tensor,
+        encoded: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """[b] value of the best item, which `main` chooses and `other` judges; or of logged ones, [b, K].
 
-        In dated worlds the best item is one on offer, if the log says the hour.
+        In dated worlds the best item is one on offer, if the log says the hour. `encoded` are state and item
+        table by `main` where they are known, which spares making them again.
         """
         if self.config.bootstrap == "logged":
             return other.scores(observation, "q", logged).mean(dim=1)
-        chosen_by, table = main.scores(observation, "q"), main.encoder.items
+        chosen_by = main.scores(observation, "q") if encoded is None else main.q(*encoded)
+        table = main.encoder.items
         if table.has_dates and "hour" in observation:
             chosen_by = chosen_by.masked_fill(~table.on_offer(observation["hour"]), -torch.inf)
         return double_q_value(chosen_by, other.scores(observation, "q"))
