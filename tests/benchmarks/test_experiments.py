@@ -334,6 +334,23 @@ def test_the_rule_declares_what_differs_and_not_what_does_not():
     assert same_agent.declared_different(luck + 1, luck + 0.1 * generator.normal(size=10))
 
 
+@pytest.mark.parametrize(
+    ("different", "shown", "says"), [(1, True, "at most"), (7, True, "chance"), (30, False, "MORE than")]
+)
+def test_a_false_alarm_rate_is_judged_with_its_interval(different, shown, says):
+    """Of 100 repetitions: 7 are no evidence against 5% (p = 0.2), 30 are."""
+    luck = np.random.default_rng(8).normal(size=(100, 8))
+    other = luck + np.where(np.arange(100)[:, None] < different, 1.0 + 0.1 * luck, 0.0)
+    parts = iter(np.split(np.stack([luck, other]), [13 * part for part in range(1, 8)], axis=1))
+    found = same_agent.score(
+        lambda name: dict(zip(("first", "second"), next(parts), strict=True)),
+        same_agent.SIZES["standard"],
+        [0],
+    )
+    assert found.rows[0]["value"] == different / 100
+    assert (found.findings[0].shown, says in found.findings[0].text) == (shown, True)
+
+
 def test_users_needed_by_closed_form_and_by_simulation():
     generator = np.random.default_rng(3)
     luck = generator.normal(size=100_000)
