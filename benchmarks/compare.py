@@ -16,7 +16,7 @@ from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
 from benchmarks.figures import draw_figures
 from benchmarks.progress import run_missing
 from benchmarks.saving import run_settings, write_csv, write_rows, write_summary
-from benchmarks.summary import REFERENCES, seed_rows, summary_curves, summary_rows
+from benchmarks.summary import NAME, REFERENCES, seed_rows, summary_curves, summary_rows
 from benchmarks.tables import WIDE, comparison_tables
 from benchmarks.tasks import Task, TaskFolder
 from recsim_env import get_scenario
@@ -63,18 +63,18 @@ def compare(
     )
     config = get_scenario(experiment.scenario).config
     names = find_agents(agents, config)
-    folder = TaskFolder(out, comparison_settings("compare", experiment, config, preset=preset), overwrite)
+    folder = TaskFolder(out, comparison_settings(NAME, experiment, config, preset=preset), overwrite)
     tasks = [
         Task(task_name(name, seed), score_agent, {"experiment": experiment, "agent": name, "seed": seed})
         for name in sorted(names, key=REFERENCES.__contains__)
         for seed in seeds
     ]
-    run_missing("compare", tasks, folder, jobs, console)
+    run_missing(NAME, tasks, folder, jobs, console)
     summary = report(folder, names, seeds)
     console.print(comparison_tables(summary, console.width))
     console.print(f"Tables, figures and settings: {out}", style="bold")
     if json_path is not None:
-        write_rows(json_path, "compare", summary["rows"])
+        write_rows(json_path, NAME, summary["rows"])
     return summary
 
 

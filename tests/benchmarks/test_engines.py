@@ -191,6 +191,15 @@ def test_a_full_disk_is_reported_by_the_name_of_the_file(capsys):
     assert "goes on from them" in said
 
 
+@pytest.fixture
+def heeded_interrupts():
+    """As in a terminal: a shell's background jobs ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_an_interrupt_of_a_serial_run_keeps_what_is_done(tmp_path):
     folder = TaskFolder(tmp_path, {})
 
