@@ -40,11 +40,16 @@ def draw_noise(summary: Mapping[str, Any], scenario: str, arms: Mapping[str, Any
 
 
 def draw_learning(summary: Mapping[str, Any], scenario: str, arms: Mapping[str, Any], folder: Path) -> None:
-    """Cumulative regret by decision while learning, and the frontier of the users served meanwhile."""
+    """Cumulative regret by decision while learning, and the frontier of the users served meanwhile.
+
+    Users whom an arm pleases stay longer; the curves end where the shortest ends, so that ends compare.
+    """
     looks = sweep_looks(list(arms))
     step = summary["curves"][scenario]["curve_step"]
+    length = min(len(curves[BY_DECISION]) for curves in arms.values())
+    regret = {arm: curves[BY_DECISION][:length] for arm, curves in arms.items()}
     with figure(folder, f"learning_{scenario}", figsize=(9.2, 4.4), ncols=2) as (_, axes):
-        draw_curves(axes[0], {arm: curves[BY_DECISION] for arm, curves in arms.items()}, looks, step)
+        draw_curves(axes[0], regret, looks, step)
         axes[0].set_title(f"Regret while learning · {scenario}")
         axes[0].set_xlabel("decisions")
         axes[0].set_ylabel("regret to the myopic oracle, all users")
