@@ -1,7 +1,7 @@
 """*exploration*: what exploring costs in reward, and what it brings in coverage, exposure and knowledge.
 
-Two families of arms: noise around one fixed ranking, which can only cost, and explorers that learn while they
-serve (`exploration_learning`), for whom greed has a price too.
+Two families of arms: noise around one fixed ranking, from which nothing is learned, and explorers that learn
+while they serve (`exploration_learning`), for whom greed has a price.
 """
 
 from __future__ import annotations
