@@ -167,13 +167,29 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
             True,
         ),
         Finding(
-            f"{scenario}: to see it with {POWER:.0%} power it takes {needed['paired']:,.0f} users who meet "
-            f"both agents with the same luck, and {needed['unpaired']:,.0f} for each agent when users "
-            f"differ: pairing saves a factor of {saved:.1f}.",
+            f"{scenario}: to see it with {POWER:.0%} power it takes, by the formula of a z-test, "
+            f"{needed['paired']:,.0f} users who meet both agents with the same luck, and "
+            f"{needed['unpaired']:,.0f} for each agent when users differ: pairing saves a factor of "
+            f"{saved:.1f}.",
             saved > 1,
+        ),
+        Finding(
+            f"{scenario}: measured, "
+            + ", and ".join(
+                f"{curve[-1][0]:,} users {kind} see it with power {curve[-1][1]:.0%}"
+                for kind, curve in (("paired", until_seen(power["paired"])), ("unpaired", power["unpaired"]))
+            )
+            + ".",
+            True,
         ),
     ]
     return Score(rows, findings, {"power": power, "needed": needed})
+
+
+def until_seen(curve: Sequence[Sequence[float]]) -> Sequence[Sequence[float]]:
+    """The points (users, power, ...) up to the first with enough power; all if there is none."""
+    seen = [place for place, point in enumerate(curve) if point[1] >= POWER]
+    return curve[: seen[0] + 1] if seen else curve
 
 
 def detected(

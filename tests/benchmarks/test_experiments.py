@@ -362,6 +362,11 @@ def test_users_needed_by_closed_form_and_by_simulation():
     assert 0.7 <= np.mean(found) <= 0.9
 
 
+def test_power_is_reported_where_it_is_first_enough():
+    assert planted.until_seen([(1, 0.5), (2, 0.9), (3, 1.0)]) == [(1, 0.5), (2, 0.9)]
+    assert planted.until_seen([(1, 0.5), (2, 0.6)]) == [(1, 0.5), (2, 0.6)]
+
+
 def test_the_relative_gain_and_its_interval():
     generator = np.random.default_rng(4)
     base = generator.normal(10, 1, size=10_000)
