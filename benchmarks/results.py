@@ -38,7 +38,7 @@ class Section:
         rows: flat dicts of text and numbers with the same keys; missing values are None.
         figures: SVG files.
         folder: where all of it came from.
-        about: settings and provenance, for a reader who wants to run it again.
+        about: settings, seeds and provenance, for a reader who wants to run it again.
     """
 
     title: str
@@ -97,7 +97,11 @@ def read_section(path: Path) -> Section:
         same_keys(flat),
         sorted(path.parent.glob("*.svg")),
         path.parent,
-        {"settings": {key: value for key, value in settings.items() if key != "world"}, "provenance": origin},
+        {
+            "settings": {key: value for key, value in settings.items() if key != "world"},
+            **{key: summary[key] for key in ("seeds",) if key in summary},
+            "provenance": origin,
+        },
     )
 
 
@@ -105,7 +109,7 @@ def reported_figures(sections: Sequence[Section]) -> dict[str, Any]:
     """The figures of all comparisons in one form, and where they come from; other commands have none.
 
     Returns:
-        {"sources", "rows"}: experiment, settings and provenance of each section; rows as `rows.row` has them.
+        {"sources", "rows"}: experiment, settings, seeds and provenance of each section; rows as `rows.row` has them.
     """
     sources, rows = [], []
     for section in sections:
