@@ -1,0 +1,80 @@
+"""Every figure of the README that a comparison made is a row of docs/results/verdict.json, as printed."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rows import KEYS
+from benchmarks.style import NAMES
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SAVED = json.loads((ROOT / "docs" / "results" / "verdict.json").read_text(encoding="utf-8"))
+ROWS = {(row["experiment"], row["scenario"], row["agent"], row["metric"]): row for row in SAVED["rows"]}
+COLUMNS = {
+    "reward per user": "reward_per_user",
+    "gap closed, random to myopic": "gap_share",
+    "minus logging policy": "reward_minus_logging",
+    "coverage": "catalog_coverage",
+    "tail share": "tail_share",
+}
+AGENTS = {name: agent for agent, name in NAMES.items()}
+NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
+
+
+def table_after(heading):
+    """The cells of the first table below a heading, its own heading first."""
+    lines = README[README.index(heading) :].splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("|"))
+    table = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        table.append([cell.strip() for cell in line.strip("|").split("|")])
+    return [table[0], *table[2:]]
+
+
+def figures_of(text):
+    """(value, half a unit of the last digit) of each number that is written; percentages as shares."""
+    scale = 0.01 if "%" in text else 1.0
+    found = [number.replace(",", "") for number in NUMBER.findall(text)]
+    return [(float(number) * scale, 0.5 * scale * 10.0 ** -len(number.partition(".")[2])) for number in found]
+
+
+def check(text, key):
+    """Whether the text states the row: its value, and where brackets follow both ends of its interval."""
+    row, stated = ROWS[key], figures_of(text)
+    expected = [row["value"], row["lower"], row["upper"]][: len(stated)]
+    assert len(stated) in (1, 3), f"{key}: {text!r}"
+    for (number, half), value in zip(stated, expected, strict=True):
+        assert abs(number - value) <= half * (1 + 1e-9), f"{key}: README has {text!r}, the row {row}"
+
+
+def test_rows_have_one_form_and_say_where_they_come_from():
+    assert all(tuple(row) == KEYS for row in SAVED["rows"])
+    assert len(ROWS) == len(SAVED["rows"])
+    sources = {source["experiment"]: source for source in SAVED["sources"]}
+    assert set(sources) == {row["experiment"] for row in SAVED["rows"]}
+    assert all(re.fullmatch("[0-9a-f]{40}", one["provenance"]["commit"]) for one in sources.values())
+
+
+@pytest.mark.parametrize("line", table_after("## What comes out")[1:], ids=lambda line: line[0])
+def test_the_main_table_is_that_of_the_saved_rows(line):
+    head = table_after("## What comes out")[0]
+    name = re.sub(r" \(.*\)", "", line[0])
+    agent = AGENTS.get(name, name)
+    stated = 0
+    for heading, text in zip(head, line, strict=True):
+        if heading in COLUMNS and text:
+            check(text, ("compare", "Storefront-v0", agent, COLUMNS[heading]))
+            stated += 1
+    assert stated >= 4
+
+
+@pytest.mark.parametrize("line", table_after("### What the experiments say")[1:], ids=lambda line: line[0])
+def test_every_claim_is_a_saved_row(line):
+    """The last cell names the row: experiment, scenario, agent and metric."""
+    _, text, source = line
+    check(text, tuple(part.strip() for part in source.strip("`").split(" / ")))
