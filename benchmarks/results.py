@@ -109,8 +109,8 @@ def reported_figures(sections: Sequence[Section]) -> dict[str, Any]:
     """The figures of all comparisons in one form, and where they come from; other commands have none.
 
     Returns:
-        {"sources", "rows"}: experiment, settings, seeds and provenance of each section; rows as `rows.row` has
-        them.
+        {"sources", "rows"}: experiment, settings, seeds and provenance of each section; rows as `rows.row`
+        has them.
     """
     sources, rows = [], []
     for section in sections:
