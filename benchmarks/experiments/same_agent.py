@@ -116,17 +116,15 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     p_values = [paired_p_value(a, b, resampling()) for a, b in zip(first, second, strict=True)]
     count, trials = sum(declared), len(declared)
     interval = share_interval(count, trials)
-    if interval.mean <= LEVEL:
-        judged = f"at most the {LEVEL:.0%} that are allowed"
-    elif interval.low <= LEVEL:
-        judged = f"no more than chance may do where the rate is the {LEVEL:.0%} that are allowed"
-    else:
-        judged = f"MORE than the {LEVEL:.0%} that are allowed"
+    fair = interval.mean <= LEVEL
+    judged = f"{'at most' if fair else 'MORE than'} the {LEVEL:.0%} that are allowed"
+    if not fair and interval.low <= LEVEL:
+        judged += ", though the interval does not leave that out"
     scenario, policy = size["scenario"], size["policy"]
     finding = Finding(
         f"{scenario}: {policy} against itself was declared different in {count:,} of {trials:,} repetitions "
         f"({interval.mean:.1%} [{interval.low:.1%}, {interval.high:.1%}]), {judged}.",
-        bool(interval.low <= LEVEL),
+        fair,
     )
     rows = [row(NAME, scenario, policy, "declared_different", interval)]
     return Score(rows, [finding], {"p_values": sorted(p_values)})

@@ -276,7 +276,8 @@ def test_the_rule_declares_what_differs_and_not_what_does_not():
 
 
 @pytest.mark.parametrize(
-    ("different", "shown", "says"), [(1, True, "at most"), (7, True, "chance"), (30, False, "MORE than")]
+    ("different", "shown", "says"),
+    [(1, True, "at most"), (7, False, "does not leave that out"), (30, False, "MORE than")],
 )
 def test_a_false_alarm_rate_is_judged_with_its_interval(different, shown, says):
     """Of 100 repetitions: 7 are no evidence against 5% (p = 0.2), 30 are."""
@@ -290,6 +291,7 @@ def test_a_false_alarm_rate_is_judged_with_its_interval(different, shown, says):
     )
     assert found.rows[0]["value"] == different / 100
     assert (found.findings[0].shown, says in found.findings[0].text) == (shown, True)
+    assert ("MORE than" in found.findings[0].text) != shown
 
 
 def test_users_needed_by_closed_form_and_by_simulation():
