@@ -99,7 +99,7 @@ def read_section(path: Path) -> Section:
         path.parent,
         {
             "settings": {key: value for key, value in settings.items() if key != "world"},
-            **{key: summary[key] for key in ("seeds",) if key in summary},
+            **({"seeds": summary["seeds"]} if "seeds" in summary else {}),
             "provenance": origin,
         },
     )

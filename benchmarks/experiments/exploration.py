@@ -26,7 +26,6 @@ from benchmarks.rows import over_seeds, row
 from benchmarks.tasks import Task
 
 NAME = "exploration"
-GREEDY = "epsilon-greedy:epsilon=0"
 TEMPERATURES, EPSILONS = (0.03, 0.1, 0.3, 1.0), (0.0, 0.05, 0.2, 0.5)
 ARMS = {
     "uniform": "uniform",
