@@ -142,27 +142,27 @@ def whole_vectors(count: int, length: int = VECTOR) -> int:
     return -(-count // length) * length
 
 
-def scratch_dtype(config: WorldConfig, blocks: Mapping[str, int]) -> np.dtype[Any]:
+def scratch_dtype(config: WorldConfig, room: Mapping[str, int]) -> np.dtype[Any]:
     """SCRATCH: what one thread needs beside the state while it serves a user; meaningless between calls.
 
-    ``<group>_lanes``, ``<group>_keys`` and ``words`` belong to the draws that are made together, ``blocks``
-    of each group (see ``kernel/draws.py``). What belongs to positions is padded to whole vectors, ``width``:
-    behind the K positions stands the option of no click, then nothing. ``<group>_blocks``, ``width``, ``dim``
-    and ``num_topics`` are counts that the compiler does not know: it makes vector code of loops over them,
-    while it writes out short loops of known length one element after the other.
+    ``<group>_lanes``, ``<group>_keys`` and ``words`` belong to the draws that are made together, with
+    ``room`` for the blocks of each group, of which ``<group>_blocks`` are drawn (see ``kernel/draws.py``).
+    What belongs to positions is padded to whole vectors, ``width``: behind the K positions stands the option
+    of no click, then nothing. ``<group>_blocks``, ``width``, ``dim`` and ``num_topics`` are counts that the
+    compiler does not know: it makes vector code of loops over them, while it writes out short loops of known
+    length one element after the other.
     """
     dim, options = config.catalog.embedding_dim, whole_vectors(config.slate_size + 1)
     places = min(1 << (16 * config.slate_size**2 - 1).bit_length(), MOST_PLACES)
-    padded = {name: whole_vectors(max(count, 1), VECTOR // 2) for name, count in blocks.items()}
     fields: list[tuple[Any, ...]] = [
-        *((f"{name}_lanes", "<u4", (count,)) for name, count in padded.items()),
-        *((f"{name}_keys", "<u4", (count,)) for name, count in padded.items()),
-        *((f"{name}_blocks", "<i8") for name in padded),
+        *((f"{name}_lanes", "<u4", (count,)) for name, count in room.items()),
+        *((f"{name}_keys", "<u4", (count,)) for name, count in room.items()),
+        *((f"{name}_blocks", "<i8") for name in room),
         ("fault", "<i8", (2,)),
         ("width", "<i8"),
         ("dim", "<i8"),
         ("num_topics", "<i8"),
-        ("words", "<u4", (4, max(*padded.values(), padded["step"] + options))),
+        ("words", "<u4", (4, max(*room.values(), room["step"] + options))),
         ("candidates", "<i8", (config.population.organic_candidates,)),
         ("uniforms", "<f4", (dim,)),
         ("noise", "<f4", (dim,)),

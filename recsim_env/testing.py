@@ -45,7 +45,7 @@ class UserModelConformance:
     user_model: UserModel = UserModel()
     config: WorldConfig = WorldConfig().replace(
         catalog={"num_items": 60, "num_topics": 4, "embedding_dim": 8},
-        population={"organic_max": 5},
+        population={"organic_max": 5, "organic_candidates": 4},
         choice={"no_click_utility": 2.0},
         history_length=5,
         slate_size=4,

@@ -57,6 +57,7 @@ def slate_truth(
     ``scratch``: from ``World.empty_scratch``; fresh by default.
     """
     scratch = world.empty_scratch() if scratch is None else scratch
+    slates = np.ascontiguousarray(slates)  # any other layout would be compiled for anew
     shape = slates.shape
     click, like, purchase = (np.empty(shape, np.float32) for _ in range(3))
     truth = SlateTruth(click, like, purchase, np.empty(len(states)))

@@ -267,6 +267,7 @@ class World:
         outcomes = np.empty(count, OUTCOME)
         observation = self.empty_observation(count)
         idle = np.zeros(count, np.bool_) if idle is None else idle
+        slates = np.ascontiguousarray(slates)  # any other layout would be compiled for anew
         scratch = self.empty_scratch() if scratch is None else scratch
         parallel = count >= PARALLEL_FROM if parallel is None else parallel
         key = stream_key(seed)

@@ -116,9 +116,9 @@ def test_the_error_of_the_grid_falls_with_its_square():
     ],
 )
 def test_enumeration_refuses_other_worlds(changes, message):
-    world = scenario_world("Tiny-v0", **changes)
+    states, _ = fresh_states(TINY, [0])
     with pytest.raises(ValueError, match=f"EnumeratedSolution: {message}"):
-        EnumeratedSolution(world, fresh_states(world, [0])[0], 2)
+        EnumeratedSolution(scenario_world("Tiny-v0", **changes), states, 2)
 
 
 def test_enumeration_refuses_what_it_cannot_hold_or_does_not_know():

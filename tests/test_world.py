@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 
-from recsim_env import World
+from recsim_env import World, get_scenario
 from recsim_env.actions import find_invalid
+from recsim_env.kernel import drivers
+from recsim_env.scenarios import SCENARIOS
+from recsim_env.truth import slate_truth
 from tests.small_worlds import fresh_states, small_world
 
 
@@ -47,3 +51,34 @@ def test_every_pair_of_positions_is_compared(size):
 def test_a_world_wants_a_config():
     with pytest.raises(TypeError, match="World: config: expected WorldConfig, got dict"):
         World({})
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SCENARIOS if name not in ("Tiny-v0", "StorefrontSlate-v0")]
+)
+def test_worlds_of_the_same_sizes_share_what_is_compiled(name):
+    config = get_scenario(name).config
+    world, other = (
+        World(config),
+        World(get_scenario("Storefront-v0").config.replace(slate_size=config.slate_size)),
+    )
+    for records in ("params", "items", "empty_scratch"):
+        ours, theirs = (getattr(one, records) for one in (world, other))
+        ours, theirs = (array() if callable(array) else array for array in (ours, theirs))
+        assert ours.dtype == theirs.dtype, records
+    assert world.state_dtype == other.state_dtype
+
+
+@pytest.mark.skipif(not isinstance(drivers.step_users, Dispatcher), reason="nothing is compiled")
+def test_a_sliced_slate_compiles_nothing_new():
+    world = small_world(4)
+    states, _ = fresh_states(world, np.arange(3))
+    slates = np.arange(24).reshape(3, 8)
+    answers = []
+    for shown in (slates[:, :4].copy(), slates[:, :4]):
+        own = states.copy()
+        expected = slate_truth(world, own, shown).expected_reward
+        outcomes, _ = world.step(0, own, shown)
+        known = {one: set(one.signatures) for one in (drivers.step_users, drivers.slate_truth_users)}
+        answers.append((outcomes.tobytes(), expected.tobytes(), known))
+    assert answers[0] == answers[1]

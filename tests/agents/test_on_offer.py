@@ -30,7 +30,6 @@ from tests.small_worlds import small_world
 
 SHELF = {"catalog": {"shelf_hours": 60.0}, "run": {"run_hours": 100.0, "run_users": 50}}
 CANDIDATES = {"candidates": {"num_candidates": 14}}
-"""As many blocks of draws as tests/test_candidates.py has: the same compiled kernel."""
 RETURNS = {"returns": {"lifetime_hours": 60.0, "churn_bias": -3.0}}
 MAX_STEPS = 8
 SMALL = {"dim": 16, "epochs": 0.2, "batch_size": 128}

@@ -34,8 +34,8 @@ def logs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     collect_log("recsim_env/Tiny-v0", LoggingPolicy(TINY.public_catalog), 3_000, seed=0).save(folder / "soft")
     collect_log("recsim_env/Tiny-v0", Popular(TINY.public_catalog), 600, seed=0).save(folder / "certain")
-    slates = World(get_scenario("StorefrontSlate-v0").config.replace(catalog={"num_items": 12}, slate_size=2))
-    log = collect_log(slates, LoggingPolicy(slates.public_catalog, 2), 300, seed=0, max_steps=1)
+    slates = World(get_scenario("StorefrontSlate-v0").config.replace(catalog={"num_items": 12}, slate_size=3))
+    log = collect_log(slates, LoggingPolicy(slates.public_catalog, 3), 300, seed=0, max_steps=1)
     log.save(folder / "slates")
     RandomPolicy(6).save(folder / "agent")
     return folder

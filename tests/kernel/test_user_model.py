@@ -197,16 +197,16 @@ def test_patience_is_spent_and_partly_refunded():
 
 
 def test_boredom_is_the_mean_satiation_of_what_is_looked_at():
-    world = small_world(3, session={"boredom_cost": 1.0})
+    world = small_world(4, session={"boredom_cost": 1.0})
     state, items = one_user(world)[0], items_of(world)
-    slate = np.array([5, 17, 40])
+    slate = np.array([5, 17, 40, 41])
     state["satiation"][:] = [0.1, 0.2, 0.4, 0.8]
-    examination = np.array([1.0, 0.5, 0.0], np.float32)
+    examination = np.array([1.0, 0.5, 0.0, 0.0], np.float32)
     topics = items["topic"][slate]
     by_hand = (state["satiation"][topics[0]] + 0.5 * state["satiation"][topics[1]]) / 1.5
     params = params_of(world)
     assert preferences.boredom(params, items, state, slate, examination) == pytest.approx(by_hand)
-    free = params_of(small_world(3))
+    free = params_of(small_world(4))
     assert preferences.boredom(free, items, state, slate, examination) == 0
 
 
