@@ -72,7 +72,8 @@ def compiled(
     Args:
         function: the function, when used as a bare decorator.
         inline: whether LLVM must inline it, so that loops over it vectorise.
-        merge: whether its code becomes part of its one caller, which saves compiling it twice.
+        merge: whether its code becomes part of its one caller, which saves compiling it twice; what it merged
+            itself is copied once more, so what is large is rather inlined.
         entry: whether it is called from Python, with structured arrays.
         cache: whether its machine code is kept on disk.
     """

@@ -164,7 +164,7 @@ def draw_organic_history(params, items, state, scratch):
             history_events[j] = NONE
 
 
-@compiled(merge=True)
+@compiled(inline=True)
 def reset_user(params, items, topic_centres, seed, user, visit, state, scratch):
     """Start an episode: overwrite the state record with user ``user`` at the beginning of visit ``visit``.
 

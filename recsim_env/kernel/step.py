@@ -145,7 +145,7 @@ def evolve(params, items, state, slate, num_clicks, scratch):
     state.ended = state.patience <= ZERO
 
 
-@compiled(merge=True)
+@compiled(inline=True)
 def step_user(params, items, seed, state, slate, look_for_blanks, max_steps, outcome, scratch):
     """One user answers one slate.
 
