@@ -20,6 +20,9 @@ from recsim_env.config import CandidateConfig, WorldConfig
 from recsim_env.records import VECTOR, Records, pack_params, scratch_dtype, whole_vectors
 from recsim_env.streams import PURPOSE_BITS, Purpose
 
+Draws = list[tuple[Purpose, int, int]]
+"""Purpose, number, and how many blocks, of each of the draws that are made together."""
+
 LEAST_OFFER_ROOM = 64  # blocks
 
 
@@ -38,8 +41,8 @@ def offer_blocks(candidates: CandidateConfig) -> int:
     return -(-candidates.num_candidates * candidates.candidate_draws // 4)
 
 
-def groups_of_draws(config: WorldConfig, organic: int) -> dict[str, list[tuple[Purpose, int, int]]]:
-    """Group -> (purpose, number, blocks) of each of its draws, where visits begin with ``organic`` items."""
+def groups_of_draws(config: WorldConfig, organic: int) -> dict[str, Draws]:
+    """The draws of each group, where visits begin with ``organic`` items."""
     dim = config.catalog.embedding_dim
     per_item = organic_blocks(config.population.organic_candidates)
     return {
@@ -59,7 +62,7 @@ def groups_of_draws(config: WorldConfig, organic: int) -> dict[str, list[tuple[P
     }
 
 
-def counts(groups: Mapping[str, list[tuple[Purpose, int, int]]]) -> dict[str, int]:
+def block_counts(groups: Mapping[str, Draws]) -> dict[str, int]:
     """Blocks of each group, in whole vectors of four."""
     return {
         name: whole_vectors(max(sum(blocks for _, _, blocks in group), 1), VECTOR // 2)
@@ -73,7 +76,7 @@ def room_for(config: WorldConfig) -> dict[str, int]:
     The kernel is compiled for each length of its arrays: worlds that differ only in how much of a history is
     organic, or in whether candidates are drawn, share what is compiled.
     """
-    room = counts(groups_of_draws(config, config.history_length))
+    room = block_counts(groups_of_draws(config, config.history_length))
     return room | {"offer": max(LEAST_OFFER_ROOM, 1 << (room["offer"] - 1).bit_length())}
 
 
@@ -86,7 +89,7 @@ def empty_scratch(config: WorldConfig, count: int) -> Records:
     scratch["dim"] = config.catalog.embedding_dim
     scratch["num_topics"] = config.catalog.num_topics
     scratch["width"] = scratch["utility"].shape[1]
-    for name, drawn in counts(groups).items():
+    for name, drawn in block_counts(groups).items():
         scratch[f"{name}_blocks"] = drawn
         start = 0
         for purpose, number, blocks in groups[name]:
