@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 CLICK = 1
 """Bit of a click in an event mask."""
+
+
+class Ahead(NamedTuple):
+    """What followed b rows of a log.
+
+    Attributes:
+        reward: [b] float32, discounted rewards of the decisions between each row and the one it looks to.
+        row: [b] int64, the decision behind which values take over.
+        discount: [b] float32, of what follows that decision; 0 where nothing does.
+    """
+
+    reward: Tensor
+    row: Tensor
+    discount: Tensor
 
 
 @dataclass(frozen=True)
@@ -116,16 +130,39 @@ class LogTensors:
         """[b, K] int64, the slates of the rows behind; of no meaning where a row is its session's last."""
         return self.item[(rows + 1).clamp(max=len(self) - 1)]
 
-    def discount(self, rows: Tensor, gamma: float, ends_with_log: bool) -> Tensor:
-        """[b] float32: gamma, or 0 where nothing follows.
+    def look_ahead(
+        self,
+        rows: Tensor,
+        gamma: float,
+        n_steps: int,
+        ends_with_log: bool,
+        reward_row: Tensor | None = None,
+    ) -> Ahead:
+        """What followed each row in its session, up to its n-th decision, itself counted.
+
+        n-step return of row t:  r_t + reward + discount * value after `row`,
+            reward = sum_{0 < k < m} gamma^k r_{t+k},  row = t + m - 1,  discount = gamma^m,
+            m = n_steps, or what the session has left
 
         Args:
             rows: [b] int64.
             gamma: discount.
+            n_steps: n, at least 1.
             ends_with_log: whether a session's last row is its end, though the user had not left.
+            reward_row: [n] int64, the rows whose rewards are taken in place of each row's own.
+
+        Source: Sutton and Barto (2018), eq. 7.1 and 7.4.
         """
-        follows = gamma * self.continues[rows]
-        return follows * ~self.last[rows] if ends_with_log else follows
+        row, reward = rows, torch.zeros_like(self.reward[rows])
+        discount = torch.full_like(reward, gamma)
+        for _ in range(n_steps - 1):
+            goes_on = ~self.last[row]
+            row = row + goes_on.long()
+            earned = self.reward[row if reward_row is None else reward_row[row]]
+            reward = reward + goes_on * discount * earned
+            discount = torch.where(goes_on, gamma * discount, discount)
+        discount = discount * self.continues[row]
+        return Ahead(reward, row, discount * ~self.last[row] if ends_with_log else discount)
 
     def to(self, device: torch.device) -> LogTensors:
         """The same columns on a device."""

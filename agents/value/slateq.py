@@ -23,6 +23,7 @@ from agents.losses import td_loss
 from agents.sampling import FloatArray, as_action
 from agents.spec import Observation, ObservationSpec
 from agents.value.slate_choice import SEARCHES, SlateSearch, best_slates, choice_log_prob, slate_value
+from agents.value.value_learner import check_n_steps
 from recsim_env import Decision
 
 LARGEST_UTILITY = 30.0
@@ -45,6 +46,7 @@ class SlateQConfig(TrainingConfig):
             the paper's two learners, Q-learning and SARSA; see `ValueConfig`.
         episodic: whether nothing counts after a session's last row, though the user had not left; see
             `DQNConfig`.
+        n_steps: decisions whose logged rewards a target adds up before values take over; see `ValueConfig`.
     """
 
     gamma: float = 0.9
@@ -53,6 +55,7 @@ class SlateQConfig(TrainingConfig):
     target_interval: int = 200
     bootstrap: Literal["max", "logged"] = "max"
     episodic: bool = False
+    n_steps: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,6 +69,7 @@ class SlateQConfig(TrainingConfig):
             raise ValueError(f"bootstrap: expected 'max' or 'logged', got {self.bootstrap!r}")
         if self.target_interval < 1:
             raise ValueError(f"target_interval: expected at least 1, got {self.target_interval}")
+        check_n_steps(self.n_steps)
 
 
 class SlateQNetwork(nn.Module):
@@ -202,15 +206,18 @@ class SlateQ(OfflineAgent):
 
     @torch.no_grad()
     def _target_value(self, data: LogTensors, rows: Tensor) -> Tensor:
-        """[b] float: reward plus the discounted worth of the next slate, the best or the logged one."""
+        """[b] float: rewards plus the discounted worth of what follows them, the best or the logged slate."""
         config: SlateQConfig = self.config
         if config.gamma == 0:
             return data.reward[rows]
-        following = gather(data.next_observation, rows)
-        discount = data.discount(rows, config.gamma, config.episodic or config.bootstrap == "logged")
+        ends_with_log = config.episodic or config.bootstrap == "logged"
+        ahead = data.look_ahead(rows, config.gamma, config.n_steps, ends_with_log)
+        following = gather(data.next_observation, ahead.row)
         if config.bootstrap == "logged":
-            return data.reward[rows] + discount * self._logged_worth(following, data.shown_next(rows))
-        return data.reward[rows] + discount * self._best_worth(following)
+            worth = self._logged_worth(following, data.shown_next(ahead.row))
+        else:
+            worth = self._best_worth(following)
+        return data.reward[rows] + ahead.reward + ahead.discount * worth
 
     def _best_worth(self, observation: Mapping[str, Tensor]) -> Tensor:
         """[b] max_A Q(s, A) of the target network, over what is on offer if the log says the hour."""

@@ -31,6 +31,9 @@ class ValueConfig(HeadConfig):
         episodic: whether nothing counts after a session's last row, though the user had not left. For tasks
             whose horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in
             reinforcement learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
+        n_steps: decisions whose logged rewards a target adds up before values take over. More of them carry
+            rewards back sooner, and their luck with them; they are those of the logging policy, which with
+            `bootstrap="max"` is an error that is not corrected (as in Hessel et al. 2018, "Rainbow").
         dueling: whether the Q head adds a level of the state to the scores of items (`DuelingScorer`). Helps
             where values are large and items differ little; published SQN has none.
         shuffled_reward: rewards are exchanged among all rows of the log: the control in which values have
@@ -41,6 +44,7 @@ class ValueConfig(HeadConfig):
     acting_head: Literal["ce", "q"] = "ce"
     bootstrap: Literal["max", "logged"] = "max"
     episodic: bool = False
+    n_steps: int = 1
     dueling: bool = False
     shuffled_reward: bool = False
 
@@ -52,6 +56,13 @@ class ValueConfig(HeadConfig):
             raise ValueError(f"acting_head: expected 'ce' or 'q', got {self.acting_head!r}")
         if self.bootstrap not in ("max", "logged"):
             raise ValueError(f"bootstrap: expected 'max' or 'logged', got {self.bootstrap!r}")
+        check_n_steps(self.n_steps)
+
+
+def check_n_steps(n_steps: int) -> None:
+    """Raises ValueError unless it is a whole number of at least 1."""
+    if not isinstance(n_steps, int) or n_steps < 1:
+        raise ValueError(f"n_steps: expected a whole number of at least 1, got {n_steps!r}")
 
 
 class ValueLearner(HeadLearner):
@@ -95,14 +106,17 @@ class ValueLearner(HeadLearner):
 
     @torch.no_grad()
     def _target(self, main: HeadsNetwork, other: HeadsNetwork, data: LogTensors, rows: Tensor) -> Tensor:
-        """[b, K] TD targets: the slot's reward and the discounted value of the next state."""
+        """[b, K] TD targets: the slot's reward, later ones, and the discounted value of what follows."""
         config: ValueConfig = self.config
-        slot_reward = data.slot_reward[self._shuffled[rows] if config.shuffled_reward else rows]
+        order = self._shuffled if config.shuffled_reward else None
+        slot_reward = data.slot_reward[rows if order is None else order[rows]]
         if config.gamma == 0:
             return slot_reward
-        discount = data.discount(rows, config.gamma, config.episodic or config.bootstrap == "logged")
-        value = self._state_value(main, other, gather(data.next_observation, rows), data.shown_next(rows))
-        return slot_reward + (discount * value).unsqueeze(1)
+        ends_with_log = config.episodic or config.bootstrap == "logged"
+        ahead = data.look_ahead(rows, config.gamma, config.n_steps, ends_with_log, order)
+        following = gather(data.next_observation, ahead.row)
+        value = self._state_value(main, other, following, data.shown_next(ahead.row))
+        return slot_reward + (ahead.reward + ahead.discount * value).unsqueeze(1)
 
     def _state_value(
         self,
