@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium
 from gymnasium.vector import AutoresetMode
 
+from benchmarks.experiments.serve import acting_by
 from benchmarks.tasks import Report
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
@@ -144,12 +144,7 @@ def trained_arms(
         agent = _trained(scenario, training, decisions, seed, progress)
     if not training.heads:
         return {"": agent}
-    arms: dict[str, Policy] = {}
-    for ending, head in training.heads.items():
-        arm = copy.copy(agent)
-        arm.config = replace(agent.config, acting_head=head)
-        arms[ending] = arm
-    return arms
+    return {ending: acting_by(agent, head) for ending, head in training.heads.items()}
 
 
 def _trained(scenario: str, training: Training, decisions: int, seed: int, progress: Any) -> Any:

@@ -10,12 +10,12 @@ import numpy as np
 
 from benchmarks.experiments.frame import Definition, Finding, Score, Size, written
 from benchmarks.experiments.paired import differences
-from benchmarks.experiments.serve import changed_world
+from benchmarks.experiments.serve import acting_by, changed_world
 from benchmarks.experiments.serve import score as score_in_world
 from benchmarks.rows import lookup_row, over_seeds, row
 from benchmarks.style import figure, sweep_looks
 from benchmarks.tasks import Report, Task
-from recsim_env import get_scenario
+from recsim_env import World, get_scenario
 
 NAME = "reward-design"
 ORACLE = "myopic"
@@ -26,15 +26,23 @@ REWARDS: dict[str, dict[str, float]] = {
     "purchases only": {"click": 0.0, "purchase": 1.0},
     "revenue only": {"click": 0.0, "purchase": 1.0, "price_exponent": 1.0},
 }
-"""Name -> weights; likes count nothing, a purchase counts one, and its price under `revenue only`."""
-METRICS = ("clicks_per_user", "purchases_per_user", "revenue_per_user", "session_length", "tail_share")
+"""Name -> weights; likes count nothing, a purchase counts one, and under `revenue only` what it costs more
+than the mean price of the catalog, so that all rewards are of one size."""
+AMOUNTS = ("clicks", "purchases", "revenue")
+UNITS = {
+    "decision": "what the agent does",
+    "user": "what comes of it, since rewards also decide how long users stay",
+}
+METRICS = (*(f"{amount}_per_{unit}" for unit in UNITS for amount in AMOUNTS), "session_length", "tail_share")
 INTENDED = (
-    ("clicks_per_user", "clicks only", "purchases only"),
-    ("purchases_per_user", "purchases only", "clicks only"),
-    ("revenue_per_user", "revenue only", "clicks only"),
-    ("revenue_per_user", "revenue only", "purchases only"),
+    ("clicks", "clicks only", "purchases only"),
+    ("purchases", "purchases only", "clicks only"),
+    ("revenue", "revenue only", "clicks only"),
+    ("revenue", "revenue only", "purchases only"),
 )
-"""(metric, the reward that asks for it, another): the former should bring more of it."""
+"""(amount, the reward that asks for it, another): the former should bring more of it."""
+HEADS = {"sqn": {"sqn": "ce", "sqn, Q head": "q"}}
+"""Trained agent -> arm -> the head that it acts by; other agents are arms themselves."""
 SCENARIOS = ["PriceTiers-v0", "PriceTiersLuxury-v0"]
 SIZES: dict[str, Size] = {
     "quick": {
@@ -48,7 +56,7 @@ SIZES: dict[str, Size] = {
         "scenarios": SCENARIOS,
         "agents": [ORACLE, "ips", "sqn"],
         "num_users": 1_000,
-        "log_decisions": 50_000,
+        "log_decisions": 200_000,
         "num_seeds": 5,
     },
     "full": {
@@ -92,18 +100,21 @@ def task_name(scenario: str, agent: str, reward: str, seed: int) -> str:
 def score_reward(
     scenario: str, agent: str, reward: str, seed: int, num_users: int, log_decisions: int, report: Report
 ) -> dict[str, Any]:
-    """Every metric of an agent that was made for a reward, on held-out users.
+    """Every metric of the arms of an agent that was made for a reward, on held-out users.
 
     The oracle maximises that reward. A learner has a log of the logging policy in which that reward is
     written; but for the reward, the logs are the same.
+
+    Returns:
+        {arm: metrics}.
     """
     from agents import AgentSpec, LoggingPolicy, MyopicOracle
     from recsim_env.event_log import collect_log
 
-    world = changed_world(scenario, {"reward": {"like": 0.0, "price_exponent": 0.0, **REWARDS[reward]}})
-    policy: Any
+    world = rewarding_world(scenario, reward)
+    arms: dict[str, Any]
     if agent == ORACLE:
-        policy = MyopicOracle(world)
+        arms = {agent: MyopicOracle(world)}
     else:
         catalog = world.public_catalog
         log = collect_log(
@@ -113,8 +124,37 @@ def score_reward(
             seed,
             max_steps=get_scenario(scenario).max_episode_steps,
         )
-        policy = AgentSpec.parse(agent).make().fit(log, catalog, seed=seed)
-    return score_in_world(world, scenario, policy, seed, num_users, report)
+        learned: Any = AgentSpec.parse(agent).make().fit(log, catalog, seed=seed)
+        arms = {agent: learned}
+        if agent in HEADS:
+            arms = {arm: acting_by(learned, head) for arm, head in HEADS[agent].items()}
+    return {
+        arm: measured(score_in_world(world, scenario, policy, seed, num_users, report)["metrics"])
+        for arm, policy in arms.items()
+    }
+
+
+def rewarding_world(scenario: str, reward: str) -> World:
+    """The world of a scenario, with one of `REWARDS`."""
+    weights = {"like": 0.0, "price_exponent": 0.0, **REWARDS[reward]}
+    if weights["price_exponent"]:
+        price = changed_world(scenario, {}).public_catalog.price
+        weights["purchase"] /= float(np.mean(price ** weights["price_exponent"]))
+    return changed_world(scenario, {"reward": weights})
+
+
+def measured(metrics: Mapping[str, float]) -> dict[str, float]:
+    """`METRICS`; what a decision brings is what a user brings, by the decisions of a session."""
+    rates = {
+        f"{amount}_per_decision": metrics[f"{amount}_per_user"] / metrics["session_length"]
+        for amount in AMOUNTS
+    }
+    return {name: {**metrics, **rates}[name] for name in METRICS}
+
+
+def arms_of(agents: Sequence[str]) -> list[tuple[str, str]]:
+    """(agent, arm) of all agents."""
+    return [(agent, arm) for agent in agents for arm in HEADS.get(agent, (agent,))]
 
 
 def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[int]) -> Score:
@@ -122,48 +162,58 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     rows: list[dict[str, Any]] = []
     findings: list[Finding] = []
     for scenario in size["scenarios"]:
-        for agent in size["agents"]:
+        for agent, arm in arms_of(size["agents"]):
             values = {
                 (reward, metric): np.array(
-                    [result(task_name(scenario, agent, reward, seed))["metrics"][metric] for seed in seeds]
+                    [result(task_name(scenario, agent, reward, seed))[arm][metric] for seed in seeds]
                 )
                 for reward in REWARDS
                 for metric in METRICS
             }
             rows += [
-                row(NAME, scenario, f"{agent}, {reward}", metric, over_seeds(list(of_seeds)))
+                row(NAME, scenario, f"{arm}, {reward}", metric, over_seeds(list(of_seeds)))
                 for (reward, metric), of_seeds in values.items()
             ]
-            findings += intended_findings(scenario, agent, values, len(seeds))
+            for unit in UNITS:
+                found, compared = intended(scenario, arm, unit, values, len(seeds))
+                findings += found
+                rows += compared
     return Score(rows, findings, {})
 
 
-def intended_findings(
-    scenario: str, agent: str, values: Mapping[tuple[str, str], np.ndarray], num_seeds: int
-) -> list[Finding]:
-    """Whether each reward brings more of what it asks for than another one, paired by seed."""
+def intended(
+    scenario: str, arm: str, unit: str, values: Mapping[tuple[str, str], np.ndarray], num_seeds: int
+) -> tuple[list[Finding], list[dict[str, Any]]]:
+    """Findings and rows: whether each reward brings more of what it asks for than another, paired by seed."""
     if num_seeds < 2:
-        return []
-    pairs = [(values[reward, metric], values[other, metric]) for metric, reward, other in INTENDED]
-    findings = []
-    for (metric, reward, other), one in zip(INTENDED, differences(pairs), strict=True):
+        return [], []
+    metrics = [f"{amount}_per_{unit}" for amount, _, _ in INTENDED]
+    pairs = [
+        (values[reward, metric], values[other, metric])
+        for metric, (_, reward, other) in zip(metrics, INTENDED, strict=True)
+    ]
+    findings, rows = [], []
+    for metric, (_, reward, other), one in zip(metrics, INTENDED, differences(pairs), strict=True):
         shown, wrong = one.shown and one.interval.low > 0, one.shown and one.interval.high < 0
-        verdict = "more" if shown else "FEWER, against the intention," if wrong else "not shown to bring more"
+        verdict = (
+            "higher" if shown else "LOWER, against the intention," if wrong else "not shown to be higher"
+        )
         findings.append(
             Finding(
-                f"{scenario}, {agent}: '{reward}' brings {verdict} {metric.replace('_', ' ')} than "
-                f"'{other}': {written(one.interval)} (Holm p = {one.p:.3f}).",
+                f"{scenario}, {arm}: {metric.replace('_', ' ')} {verdict} under '{reward}' than under "
+                f"'{other}', by {written(one.interval)} (Holm p = {one.p:.3f}).",
                 shown,
             )
         )
-    return findings
+        rows.append(one.row(NAME, scenario, f"{arm}, {reward}", f"{metric}_minus_{other}"))
+    return findings, rows
 
 
 def draw(summary: Mapping[str, Any], folder: Path) -> None:
     """For each scenario: purchases and revenue against clicks, a line through the rewards for each agent."""
     for scenario in summary["settings"]["scenarios"]:
         with figure(folder, f"reward_design_{scenario}", figsize=(9.6, 4.2), ncols=2) as (_, axes):
-            for panel, metric in zip(axes, ("purchases_per_user", "revenue_per_user"), strict=True):
+            for panel, metric in zip(axes, ("purchases_per_decision", "revenue_per_decision"), strict=True):
                 draw_frontier(panel, summary, scenario, metric)
             axes[0].set_title(f"Purchases and clicks · {scenario}")
             axes[1].set_title("Revenue and clicks")
@@ -173,12 +223,12 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
 def draw_frontier(panel: Any, summary: Mapping[str, Any], scenario: str, metric: str) -> None:
     """One panel: every reward a point with its intervals."""
     looks = sweep_looks(list(REWARDS))
-    for place, agent in enumerate(summary["settings"]["agents"]):
+    for place, (_, agent) in enumerate(arms_of(summary["settings"]["agents"])):
         points = []
         for reward, look in looks.items():
             across, up = (
                 lookup_row(summary["rows"], scenario, f"{agent}, {reward}", name)
-                for name in ("clicks_per_user", metric)
+                for name in ("clicks_per_decision", metric)
             )
             points.append((across["value"], up["value"]))
             label = reward if place == 0 else None
@@ -190,7 +240,7 @@ def draw_frontier(panel: Any, summary: Mapping[str, Any], scenario: str, metric:
                 panel.plot([across["lower"], across["upper"]], [up["value"]] * 2, color=look.colour, lw=1)
         panel.plot(*zip(*points, strict=True), color="#9a9a9a", lw=0.8, ls=(0, (2 + 3 * place, 2)), zorder=1)
         panel.annotate(agent, points[-1], xytext=(4, -10), textcoords="offset points", fontsize=8)
-    panel.set_xlabel("clicks per user")
+    panel.set_xlabel("clicks per decision")
     panel.set_ylabel(metric.replace("_", " "))
     panel.margins(0.12)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +64,13 @@ def score(
         report(card.engagement.num_users / num_users)
     curves = {name: listed(curve) for name, curve in card.curves().items()}
     return {"metrics": card.result(), "curves": curves}
+
+
+def acting_by(agent: Any, head: str) -> Any:
+    """The same trained agent, which recommends by the named head."""
+    arm = copy.copy(agent)
+    arm.config = replace(agent.config, acting_head=head)
+    return arm
 
 
 def listed(curve: np.ndarray) -> list[float | None]:

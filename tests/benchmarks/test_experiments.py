@@ -58,9 +58,9 @@ SMALL = {
     },
     "reward-design": {
         "scenarios": ["Tiny-v0"],
-        "agents": ["myopic"],
+        "agents": ["myopic", "sqn"],
         "num_users": 40,
-        "log_decisions": 0,
+        "log_decisions": 400,
         "num_seeds": 2,
     },
     "same-agent": {
@@ -225,16 +225,27 @@ def test_intervals_stay_where_their_metric_is():
 
 
 def test_the_intention_may_fail_and_then_it_is_said():
-    names = [(reward, metric) for metric, reward, other in reward_design.INTENDED]
-    names += [(other, metric) for metric, reward, other in reward_design.INTENDED]
+    rewards, metrics = reward_design.REWARDS, reward_design.METRICS
+    names = [(reward, metric) for reward in rewards for metric in metrics]
     noise = np.random.default_rng(1).normal(scale=0.01, size=10)
     values = dict.fromkeys(names, noise)
     values["clicks only", "clicks_per_user"] = noise[::-1] + 1
     values["revenue only", "revenue_per_user"] = noise[::-1] - 1
-    findings = reward_design.intended_findings("PriceTiers-v0", "myopic", values, 10)
+    findings, rows = reward_design.intended("PriceTiers-v0", "myopic", "user", values, 10)
     assert [finding.shown for finding in findings] == [True, False, False, False]
-    assert "FEWER, against the intention" in findings[2].text
-    assert "not shown to bring more" in findings[1].text
+    assert "LOWER, against the intention" in findings[2].text
+    assert "not shown to be higher" in findings[1].text
+    assert rows[0]["metric"] == "clicks_per_user_minus_purchases only"
+    assert rows[0]["value"] == pytest.approx(1.0)
+
+
+def test_a_purchase_earns_its_price_over_the_mean_price():
+    """Rewards of all designs have one size, in cheap worlds and in dear ones."""
+    for scenario in reward_design.SCENARIOS:
+        world = reward_design.rewarding_world(scenario, "revenue only")
+        reward, price = world.config.reward, world.public_catalog.price
+        assert (reward.click, reward.price_exponent) == (0.0, 1.0)
+        assert (reward.purchase * price).mean() == pytest.approx(1.0)
 
 
 def control_values(**changes):
