@@ -1,4 +1,4 @@
-"""Every figure of the README that a comparison made is a row of docs/results/verdict.json, as printed."""
+"""What README and docs/agents.md print of comparisons is what the rows in docs/results say."""
 
 import json
 import re
@@ -11,8 +11,10 @@ from benchmarks.style import NAMES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+AGENTS_PAGE = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
 SAVED = json.loads((ROOT / "docs" / "results" / "verdict.json").read_text(encoding="utf-8"))
 ROWS = {(row["experiment"], row["scenario"], row["agent"], row["metric"]): row for row in SAVED["rows"]}
+CONTROLS = json.loads((ROOT / "docs" / "results" / "agents.json").read_text(encoding="utf-8"))
 COLUMNS = {
     "reward per user": "reward_per_user",
     "gap closed, random to myopic": "gap_share",
@@ -24,9 +26,9 @@ AGENTS = {name: agent for agent, name in NAMES.items()}
 NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?")
 
 
-def table_after(heading):
+def table_after(heading, page=README):
     """The cells of the first table below a heading, its own heading first."""
-    lines = README[README.index(heading) :].splitlines()
+    lines = page[page.index(heading) :].splitlines()
     start = next(place for place, line in enumerate(lines) if line.startswith("|"))
     table = []
     for line in lines[start:]:
@@ -43,13 +45,13 @@ def figures_of(text):
     return [(float(number) * scale, 0.5 * scale * 10.0 ** -len(number.partition(".")[2])) for number in found]
 
 
-def check(text, key):
+def check(text, row, value="value"):
     """Whether the text states the row: its value, and where brackets follow both ends of its interval."""
-    row, stated = ROWS[key], figures_of(text)
-    expected = [row["value"], row["lower"], row["upper"]][: len(stated)]
-    assert len(stated) in (1, 3), f"{key}: {text!r}"
-    for (number, half), value in zip(stated, expected, strict=True):
-        assert abs(number - value) <= half * (1 + 1e-9), f"{key}: README has {text!r}, the row {row}"
+    stated = figures_of(text)
+    expected = [row[value], row["lower"], row["upper"]][: len(stated)]
+    assert len(stated) in (1, 3), f"{row}: {text!r}"
+    for (number, half), figure in zip(stated, expected, strict=True):
+        assert abs(number - figure) <= half * (1 + 1e-9), f"{text!r} is not what the row says: {row}"
 
 
 def test_rows_have_one_form_and_say_where_they_come_from():
@@ -68,7 +70,7 @@ def test_the_main_table_is_that_of_the_saved_rows(line):
     stated = 0
     for heading, text in zip(head, line, strict=True):
         if heading in COLUMNS and text:
-            check(text, ("compare", "Storefront-v0", agent, COLUMNS[heading]))
+            check(text, ROWS["compare", "Storefront-v0", agent, COLUMNS[heading]])
             stated += 1
     assert stated >= 4
 
@@ -77,4 +79,26 @@ def test_the_main_table_is_that_of_the_saved_rows(line):
 def test_every_claim_is_a_saved_row(line):
     """The last cell names the row: experiment, scenario, agent and metric."""
     _, text, source = line
-    check(text, tuple(part.strip() for part in source.strip("`").split(" / ")))
+    check(text, ROWS[tuple(part.strip() for part in source.strip("`").split(" / "))])
+
+
+def test_the_table_of_learners_and_controls_is_that_of_the_saved_rows():
+    """Every arm has a line, and every difference to a control a cell."""
+    head, *lines = table_after("### Learners beside their controls", AGENTS_PAGE)
+    left = {(row["scenario"], row["agent"], row["control"]): row for row in CONTROLS["rows"]}
+    scenario = None
+    for line in lines:
+        cells = dict(zip(head, line, strict=True))
+        scenario = f"{cells['scenario']}-v0" if cells["scenario"] else scenario
+        arm = cells["agent"]
+        row = left.pop((scenario, arm, None))
+        check(cells["reward per user"], row, "mean")
+        if cells["share of the optimum"]:
+            check(cells["share of the optimum"], row, "share_of_optimum")
+        for heading, text in cells.items():
+            if heading.startswith("minus ") and text:
+                control = heading.removeprefix("minus ")
+                found = [key for key in left if key[:2] == (scenario, arm) and control in key[2]]
+                assert len(found) == 1, (scenario, arm, heading)
+                check(text, left.pop(found[0]), "mean")
+    assert not left
