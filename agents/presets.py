@@ -1,4 +1,4 @@
-"""Settings that reach the known optimum of small scenarios, by name; found on seeds of 1,000 and above.
+"""Settings that come near the known optimum of small scenarios, by name; found on seeds of 1,000 and above.
 
 The values of those scenarios are those of finite sessions, so the learners are episodic or look far ahead.
 """

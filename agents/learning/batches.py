@@ -21,17 +21,23 @@ CLICK = 1
 """Bit of a click in an event mask."""
 
 
-class Ahead(NamedTuple):
-    """What followed b rows of a log.
+def check_n_steps(n_steps: int) -> None:
+    """Raises ValueError unless it is a whole number of at least 1."""
+    if not isinstance(n_steps, int) or n_steps < 1:
+        raise ValueError(f"n_steps: expected a whole number of at least 1, got {n_steps!r}")
+
+
+class NStepReturn(NamedTuple):
+    """What followed b rows of a log, up to where values take over.
 
     Attributes:
         reward: [b] float32, discounted rewards of the decisions between each row and the one it looks to.
-        row: [b] int64, the decision behind which values take over.
+        last_row: [b] int64, the decision behind which values take over.
         discount: [b] float32, of what follows that decision; 0 where nothing does.
     """
 
     reward: Tensor
-    row: Tensor
+    last_row: Tensor
     discount: Tensor
 
 
@@ -130,18 +136,18 @@ class LogTensors:
         """[b, K] int64, the slates of the rows behind; of no meaning where a row is its session's last."""
         return self.item[(rows + 1).clamp(max=len(self) - 1)]
 
-    def look_ahead(
+    def n_step_return(
         self,
         rows: Tensor,
         gamma: float,
         n_steps: int,
         ends_with_log: bool,
         reward_row: Tensor | None = None,
-    ) -> Ahead:
+    ) -> NStepReturn:
         """What followed each row in its session, up to its n-th decision, itself counted.
 
-        n-step return of row t:  r_t + reward + discount * value after `row`,
-            reward = sum_{0 < k < m} gamma^k r_{t+k},  row = t + m - 1,  discount = gamma^m,
+        n-step return of row t:  r_t + reward + discount * value after `last_row`,
+            reward = sum_{0 < k < m} gamma^k r_{t+k},  last_row = t + m - 1,  discount = gamma^m,
             m = n_steps, or what the session has left
 
         Args:
@@ -153,7 +159,7 @@ class LogTensors:
 
         Source: Sutton and Barto (2018), eq. 7.1 and 7.4.
         """
-        row, reward = rows, torch.zeros_like(self.reward[rows])
+        row, reward = rows, self.reward.new_zeros(len(rows))
         discount = torch.full_like(reward, gamma)
         for _ in range(n_steps - 1):
             goes_on = ~self.last[row]
@@ -162,7 +168,7 @@ class LogTensors:
             reward = reward + goes_on * discount * earned
             discount = torch.where(goes_on, gamma * discount, discount)
         discount = discount * self.continues[row]
-        return Ahead(reward, row, discount * ~self.last[row] if ends_with_log else discount)
+        return NStepReturn(reward, row, discount * ~self.last[row] if ends_with_log else discount)
 
     def to(self, device: torch.device) -> LogTensors:
         """The same columns on a device."""

@@ -17,13 +17,12 @@ from torch import Tensor, nn
 
 from agents.choices import Choices
 from agents.encoders import ItemScorer, ItemTable, SequenceEncoder
-from agents.learning.batches import LogTensors, gather
+from agents.learning.batches import LogTensors, check_n_steps, gather
 from agents.learning.offline import OfflineAgent, TrainingConfig
 from agents.losses import td_loss
 from agents.sampling import FloatArray, as_action
 from agents.spec import Observation, ObservationSpec
 from agents.value.slate_choice import SEARCHES, SlateSearch, best_slates, choice_log_prob, slate_value
-from agents.value.value_learner import check_n_steps
 from recsim_env import Decision
 
 LARGEST_UTILITY = 30.0
@@ -211,10 +210,10 @@ class SlateQ(OfflineAgent):
         if config.gamma == 0:
             return data.reward[rows]
         ends_with_log = config.episodic or config.bootstrap == "logged"
-        ahead = data.look_ahead(rows, config.gamma, config.n_steps, ends_with_log)
-        following = gather(data.next_observation, ahead.row)
+        ahead = data.n_step_return(rows, config.gamma, config.n_steps, ends_with_log)
+        following = gather(data.next_observation, ahead.last_row)
         if config.bootstrap == "logged":
-            worth = self._logged_worth(following, data.shown_next(ahead.row))
+            worth = self._logged_worth(following, data.shown_next(ahead.last_row))
         else:
             worth = self._best_worth(following)
         return data.reward[rows] + ahead.reward + ahead.discount * worth

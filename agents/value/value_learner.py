@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from agents.learning.batches import LogTensors, gather
+from agents.learning.batches import LogTensors, check_n_steps, gather
 from agents.learning.heads import HeadConfig, HeadLearner, HeadsNetwork, Minibatch
 from agents.losses import double_q_value, td_loss
 from agents.seeding import torch_generator
@@ -57,12 +57,6 @@ class ValueConfig(HeadConfig):
         if self.bootstrap not in ("max", "logged"):
             raise ValueError(f"bootstrap: expected 'max' or 'logged', got {self.bootstrap!r}")
         check_n_steps(self.n_steps)
-
-
-def check_n_steps(n_steps: int) -> None:
-    """Raises ValueError unless it is a whole number of at least 1."""
-    if not isinstance(n_steps, int) or n_steps < 1:
-        raise ValueError(f"n_steps: expected a whole number of at least 1, got {n_steps!r}")
 
 
 class ValueLearner(HeadLearner):
@@ -113,9 +107,9 @@ class ValueLearner(HeadLearner):
         if config.gamma == 0:
             return slot_reward
         ends_with_log = config.episodic or config.bootstrap == "logged"
-        ahead = data.look_ahead(rows, config.gamma, config.n_steps, ends_with_log, order)
-        following = gather(data.next_observation, ahead.row)
-        value = self._state_value(main, other, following, data.shown_next(ahead.row))
+        ahead = data.n_step_return(rows, config.gamma, config.n_steps, ends_with_log, order)
+        following = gather(data.next_observation, ahead.last_row)
+        value = self._state_value(main, other, following, data.shown_next(ahead.last_row))
         return slot_reward + (ahead.reward + ahead.discount * value).unsqueeze(1)
 
     def _state_value(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import gymnasium
 from gymnasium.vector import AutoresetMode
 
-from benchmarks.experiments.serve import acting_by
+from benchmarks.experiments.serve import CE_AND_Q, Q_HEAD, acting_by
 from benchmarks.tasks import Report
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from recsim_env import Policy
 
 NEXT_ITEM = "next-item"
-Q_HEAD = ", Q head"
 GAMMA_0 = ", gamma 0"
-"""Endings of the names of arms: acting by the Q head, and the twin without foresight."""
+"""Ending of the names of twins without foresight."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ def _with_foresight(*presets: tuple[str, str]) -> Case:
     return Case(trainings, tuple(comparisons))
 
 
-CE_AND_Q = {"": "ce", Q_HEAD: "q"}
 MEMORYLESS = {
     "sqn": Training("sqn", heads=CE_AND_Q),
     "sqn" + GAMMA_0: Training("sqn:gamma=0.0", heads=CE_AND_Q),

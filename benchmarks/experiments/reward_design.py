@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.experiments.frame import Definition, Finding, Score, Size, written
 from benchmarks.experiments.paired import differences
-from benchmarks.experiments.serve import acting_by, changed_world
+from benchmarks.experiments.serve import CE_AND_Q, acting_by, changed_world
 from benchmarks.experiments.serve import score as score_in_world
 from benchmarks.rows import lookup_row, over_seeds, row
 from benchmarks.style import figure, sweep_looks
@@ -26,13 +26,11 @@ REWARDS: dict[str, dict[str, float]] = {
     "purchases only": {"click": 0.0, "purchase": 1.0},
     "revenue only": {"click": 0.0, "purchase": 1.0, "price_exponent": 1.0},
 }
-"""Name -> weights; likes count nothing, a purchase counts one, and under `revenue only` what it costs more
-than the mean price of the catalog, so that all rewards are of one size."""
+"""Name -> weights; likes count nothing, a purchase counts one, and under `revenue only` its price
+divided by the catalog's mean price, so that all rewards are of one size."""
 AMOUNTS = ("clicks", "purchases", "revenue")
-UNITS = {
-    "decision": "what the agent does",
-    "user": "what comes of it, since rewards also decide how long users stay",
-}
+UNITS = ("decision", "user")
+"""What the agent does; and what comes of it, since rewards also decide how long users stay."""
 METRICS = (*(f"{amount}_per_{unit}" for unit in UNITS for amount in AMOUNTS), "session_length", "tail_share")
 INTENDED = (
     ("clicks", "clicks only", "purchases only"),
@@ -41,8 +39,8 @@ INTENDED = (
     ("revenue", "revenue only", "purchases only"),
 )
 """(amount, the reward that asks for it, another): the former should bring more of it."""
-HEADS = {"sqn": {"sqn": "ce", "sqn, Q head": "q"}}
-"""Trained agent -> arm -> the head that it acts by; other agents are arms themselves."""
+BY_EITHER_HEAD = ("sqn",)
+"""Agents that are trained once, and serve as two arms."""
 SCENARIOS = ["PriceTiers-v0", "PriceTiersLuxury-v0"]
 SIZES: dict[str, Size] = {
     "quick": {
@@ -126,8 +124,8 @@ def score_reward(
         )
         learned: Any = AgentSpec.parse(agent).make().fit(log, catalog, seed=seed)
         arms = {agent: learned}
-        if agent in HEADS:
-            arms = {arm: acting_by(learned, head) for arm, head in HEADS[agent].items()}
+        if agent in BY_EITHER_HEAD:
+            arms = {agent + ending: acting_by(learned, head) for ending, head in CE_AND_Q.items()}
     return {
         arm: measured(score_in_world(world, scenario, policy, seed, num_users, report)["metrics"])
         for arm, policy in arms.items()
@@ -154,7 +152,11 @@ def measured(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def arms_of(agents: Sequence[str]) -> list[tuple[str, str]]:
     """(agent, arm) of all agents."""
-    return [(agent, arm) for agent in agents for arm in HEADS.get(agent, (agent,))]
+    return [
+        (agent, agent + ending)
+        for agent in agents
+        for ending in (CE_AND_Q if agent in BY_EITHER_HEAD else [""])
+    ]
 
 
 def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[int]) -> Score:
@@ -249,7 +251,7 @@ def core_seconds(size: Size, seeds: Sequence[int]) -> float:
     """By the users served, and by the decisions that learners learn from."""
     each = len(size["scenarios"]) * len(REWARDS) * len(seeds)
     learners = sum(agent != ORACLE for agent in size["agents"])
-    served = size["num_users"] * SECONDS_PER_USER * len(size["agents"])
+    served = size["num_users"] * SECONDS_PER_USER * len(arms_of(size["agents"]))
     return each * (served + learners * size["log_decisions"] * SECONDS_PER_DECISION)
 
 

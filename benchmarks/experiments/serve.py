@@ -66,6 +66,11 @@ def score(
     return {"metrics": card.result(), "curves": curves}
 
 
+Q_HEAD = ", Q head"
+CE_AND_Q = {"": "ce", Q_HEAD: "q"}
+"""Ending of an arm's name -> the head by which a trained agent acts."""
+
+
 def acting_by(agent: Any, head: str) -> Any:
     """The same trained agent, which recommends by the named head."""
     arm = copy.copy(agent)

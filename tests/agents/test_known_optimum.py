@@ -67,6 +67,13 @@ def test_one_step_of_improvement_over_random_items_is_nearly_optimal_in_satisfac
     assert 0.999 * best < np.interp(start, grid, improved) <= best + solution.error
     assert np.interp(start, grid, uniform) < 0.5 * best
 
+    always = np.zeros_like(reward)
+    for _ in range(60):
+        later = np.stack([np.interp(after[:, item], grid, always[:, item]) for item in range(50)], axis=1)
+        always = reward + click * later + (1 - click) * always
+    shares = np.sort([np.interp(start, grid, column) for column in always.T])[::-1] / best
+    assert shares[:2].round(2).tolist() == [0.93, 0.89]
+
 
 TOO_LONG = ("dqn-satisfaction",)
 """Ten minutes; `recsim-env compare --experiment controls` has it."""

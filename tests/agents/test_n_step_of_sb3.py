@@ -27,7 +27,7 @@ def data(log, agent):
 @pytest.mark.parametrize("episodic", [False, True])
 @pytest.mark.parametrize("n_steps", [1, 2, 5, 40])
 def test_returns_discounts_and_where_values_take_over(log, data, n_steps, episodic):
-    """Observations are row numbers, so that the buffer's next observation names the row behind `row`."""
+    """Observations are row numbers: the next observation that the buffer gives names the last row, plus 1."""
     count = len(log)
     buffer = NStepReplayBuffer(
         count + 1,
@@ -44,9 +44,9 @@ def test_returns_discounts_and_where_values_take_over(log, data, n_steps, episod
         cut = [{"TimeLimit.truncated": bool(ends[row] and not left[row])}]
         buffer.add(place, place + 1, log.action[row], log.reward[row : row + 1], ends[row : row + 1], cut)
     theirs = buffer._get_samples(np.arange(count))
-    ours = data.look_ahead(torch.arange(count), GAMMA, n_steps, ends_with_log=episodic)
+    ours = data.n_step_return(torch.arange(count), GAMMA, n_steps, ends_with_log=episodic)
     torch.testing.assert_close(data.reward + ours.reward, theirs.rewards[:, 0], rtol=1e-5, atol=1e-5)
-    assert torch.equal(ours.row + 1, theirs.next_observations[:, 0].long())
+    assert torch.equal(ours.last_row + 1, theirs.next_observations[:, 0].long())
     torch.testing.assert_close(ours.discount, ((1 - theirs.dones) * theirs.discounts)[:, 0])
     assert (ends & ~left).any()
     assert left.any()
@@ -67,10 +67,10 @@ def test_targets_take_the_value_behind_the_last_reward(agent, data):
 def test_shuffled_rewards_are_shuffled_at_every_step(data):
     order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
     rows = torch.arange(len(data))
-    shuffled = data.look_ahead(rows, GAMMA, 4, True, order).reward
+    shuffled = data.n_step_return(rows, GAMMA, 4, True, order).reward
     other = LogTensors(**{**vars(data), "reward": data.reward[order]})
-    torch.testing.assert_close(shuffled, other.look_ahead(rows, GAMMA, 4, True).reward)
-    assert not torch.equal(shuffled, data.look_ahead(rows, GAMMA, 4, True).reward)
+    torch.testing.assert_close(shuffled, other.n_step_return(rows, GAMMA, 4, True).reward)
+    assert not torch.equal(shuffled, data.n_step_return(rows, GAMMA, 4, True).reward)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 2.0])

@@ -239,7 +239,7 @@ def test_the_intention_may_fail_and_then_it_is_said():
     assert rows[0]["value"] == pytest.approx(1.0)
 
 
-def test_a_purchase_earns_its_price_over_the_mean_price():
+def test_a_purchase_earns_its_price_in_units_of_the_mean_price():
     """Rewards of all designs have one size, in cheap worlds and in dear ones."""
     for scenario in reward_design.SCENARIOS:
         world = reward_design.rewarding_world(scenario, "revenue only")
