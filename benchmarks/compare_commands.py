@@ -30,7 +30,8 @@ def compare(
     scenario: Annotated[
         str | None,
         typer.Option(
-            help="Environment id; `recsim-env scenarios` lists them. Default: Storefront-v0.",
+            help="Environment id; `recsim-env scenarios` lists them. Default: Storefront-v0. With "
+            "--experiment, one of its scenarios; default: all of them.",
             metavar="ID",
             show_default=False,
         ),
@@ -102,10 +103,12 @@ def compare(
         if experiment is not None:
             from benchmarks.experiments.frame import run_experiment
 
-            if scenario is not None or agents is not None:
-                raise UsageError("--scenario and --agents are for the main job: an experiment has its own")
+            if agents is not None:
+                raise UsageError("--agents is for the main job: an experiment has its own")
             folder = out or Path("results") / experiment
-            run_experiment(name=experiment, preset=name, out=folder, data=data, **shared)
+            run_experiment(
+                name=experiment, preset=name, scenario=scenario, out=folder, data=data, **shared
+            )
             return
         if data is not None:
             raise UsageError("--data is for --experiment next-item: the main job makes its own")

@@ -54,7 +54,7 @@ EngineName = Annotated[
     typer.Option(
         "--engine",
         help="Where tasks run: serial (in this process), process (a pool of them), or ray (pip install "
-        "'recsim_env[ray]'). The results are the same.",
+        r"'recsim_env\[ray]'). The results are the same.",
         metavar="NAME",
     ),
 ]

@@ -22,8 +22,10 @@ from torch import Tensor
 from agents.choices import Choices, choices_in
 from agents.encoders import ItemTable
 from agents.learner import check_settings
+from agents.learning.batches import check_n_steps
 from agents.learning.training import REPORT_EVERY, Progress
 from agents.online.dueling import DuelingPolicy
+from agents.online.n_step_replay import NStepDictReplayBuffer
 from agents.online.online_agent import OnlineAgent
 from agents.online.sb3 import HistoryExtractor, SB3VecEnv
 from agents.sampling import FloatArray, as_action, top_k
@@ -53,6 +55,8 @@ class DQNConfig:
         episodic: whether nothing counts after the horizon, though the user had not left. For tasks whose
             horizon is part of the task (time-aware agents, Pardo et al. 2018, "Time limits in reinforcement
             learning"): the observation tells the step. Otherwise truncated sessions bootstrap.
+        n_steps: decisions whose rewards are summed before values take over (n-step returns, with what the
+            exploring policy did).
     """
 
     dim: int = 64
@@ -69,6 +73,7 @@ class DQNConfig:
     learning_rate_schedule: Literal["constant", "linear"] = "constant"
     dueling: bool = False
     episodic: bool = False
+    n_steps: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -84,6 +89,7 @@ class DQNConfig:
             ),
             shares=("gamma", "exploration_fraction", "exploration_final_eps"),
         )
+        check_n_steps(self.n_steps)
         if self.learning_rate_schedule not in ("constant", "linear"):
             raise ValueError(
                 "learning_rate_schedule: expected 'constant' or 'linear', got "
@@ -132,7 +138,8 @@ class DQN(OnlineAgent):
                 target_update_interval=max(config.target_update_interval, env.num_envs),
                 exploration_fraction=config.exploration_fraction,
                 exploration_final_eps=config.exploration_final_eps,
-                replay_buffer_kwargs={"handle_timeout_termination": not config.episodic},
+                replay_buffer_class=NStepDictReplayBuffer if config.n_steps > 1 else None,
+                replay_buffer_kwargs=self._replay_kwargs(),
                 policy_kwargs=self._policy_kwargs(catalog),
                 device="cpu",
             )
@@ -141,6 +148,12 @@ class DQN(OnlineAgent):
         assert isinstance(model.policy, MultiInputPolicy)
         self.policy = model.policy
         self.policy.set_training_mode(False)
+
+    def _replay_kwargs(self) -> dict[str, Any]:
+        kwargs: dict[str, Any] = {"handle_timeout_termination": not self.config.episodic}
+        if self.config.n_steps > 1:
+            kwargs |= {"n_steps": self.config.n_steps, "gamma": self.config.gamma}
+        return kwargs
 
     def _learning_rate(self, progress_remaining: float) -> float:
         """Of Adam, when this share of the training lies ahead."""

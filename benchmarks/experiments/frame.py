@@ -104,11 +104,12 @@ def run_experiment(
     json_path: Path | None,
     console: Console,
     data: Path | None = None,
+    scenario: str | None = None,
 ) -> dict[str, Any]:
     """Run what is missing, then report; see the command's help for the arguments. Returns the summary."""
     check_file(json_path)
     definition = find_experiment(name)
-    size = definition.sizes[preset]
+    size = definition.sizes[preset] if scenario is None else in_one_scenario(definition, preset, scenario)
     if data is not None:
         if definition.with_data is None:
             able = [one.name for one in experiments().values() if one.with_data is not None]
@@ -130,6 +131,21 @@ def run_experiment(
         kept = {key: summary[key] for key in ("command", "provenance", "rows")}
         write_json(json_path, kept)
     return summary
+
+
+def in_one_scenario(definition: Definition, preset: str, scenario: str) -> Size:
+    """A size with one of its scenarios.
+
+    Raises:
+        UsageError: the experiment has one scenario only, or not this one.
+    """
+    size = definition.sizes[preset]
+    known = size.get("scenarios", [])
+    name = scenario.removeprefix("recsim_env/")
+    if name not in known:
+        there = f"expected one of {', '.join(known)}" if known else "the experiment has but one"
+        raise UsageError(f"--scenario: {definition.name} with --preset {preset}: {there}, got {scenario!r}")
+    return {**size, "scenarios": [name]}
 
 
 def experiment_settings(definition: Definition, preset: str, size: Size) -> dict[str, Any]:

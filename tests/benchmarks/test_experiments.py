@@ -17,6 +17,7 @@ from benchmarks.experiments.frame import (
     Score,
     cost_line,
     find_experiment,
+    in_one_scenario,
     run_experiment,
     written,
 )
@@ -177,6 +178,39 @@ def test_every_experiment_has_every_preset():
 def test_an_unknown_experiment_names_the_nearest():
     with pytest.raises(UsageError, match="exploration"):
         find_experiment("exploraton")
+
+
+def test_one_of_its_scenarios_is_the_others_left_out():
+    whole = find_experiment("controls")
+    size = in_one_scenario(whole, "standard", "recsim_env/Tiny-v0")
+    assert size == {**whole.sizes["standard"], "scenarios": ["Tiny-v0"]}
+    everywhere = {task.name: task.arguments for task in whole.tasks(whole.sizes["standard"], [0])}
+    alone = {task.name: task.arguments for task in whole.tasks(size, [0])}
+    assert alone == {name: of for name, of in everywhere.items() if of["scenario"] == "Tiny-v0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario", "said"),
+    [
+        ("controls", "Boredom-v0", "expected one of Tiny-v0, got 'Boredom-v0'"),
+        ("planted", "Tiny-v0", "the experiment has but one, got 'Tiny-v0'"),
+    ],
+)
+def test_a_scenario_that_it_does_not_have_is_named(tmp_path, name, scenario, said):
+    with pytest.raises(UsageError, match=f"--scenario: {name} with --preset quick: {said}"):
+        run_experiment(
+            name=name,
+            preset="quick",
+            scenario=scenario,
+            num_seeds=None,
+            first_seed=FIRST_SEED,
+            out=tmp_path / "none",
+            jobs=Engine("serial"),
+            overwrite=False,
+            json_path=None,
+            console=Console(quiet=True),
+        )
+    assert not (tmp_path / "none").exists()
 
 
 def test_full_says_what_it_costs_before_it_starts(tmp_path):
