@@ -24,12 +24,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, get_ar
 
 import numpy as np
 
-from agents.choices import Choices
+from agents.choices import Choices, action_of
 from agents.epsilon_slots import epsilon_conditional, epsilon_slates
 from agents.sampling import (
     FloatArray,
     IntArray,
-    as_action,
     offered_log_conditional,
     offered_log_propensity,
     sample_slate,
@@ -160,12 +159,17 @@ class Acting:
 
     Attributes:
         decisions: how many it has made; the rows of one `act` share the amount at its beginning.
+
+    Raises:
+        TypeError: the agent has no `score`.
     """
 
     name: ClassVar[str] = "acting"
     needs_state: ClassVar[bool] = False
 
     def __init__(self, agent: Scorer, config: ActingConfig | None = None, decisions: int = 0) -> None:
+        if not hasattr(agent, "score"):
+            raise TypeError(f"agent: expected one that scores what it can show, got {type(agent).__name__}")
         self.agent, self.config, self.decisions = agent, config or ActingConfig(), decisions
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
@@ -175,7 +179,7 @@ class Acting:
         num_slots = self.agent.spec.slate_size
         slate, propensity = draw_slates(self.config.rule, amount, score, num_slots, generator)
         self.decisions += len(slate)
-        return Decision(as_action(slate) if choices is None else choices.action(slate), propensity)
+        return Decision(action_of(slate, choices), propensity)
 
     def item_prob(self, observation: Observation) -> FloatArray:
         """[B, n] float64: probability of every choice, in plain worlds of every item, at position 0."""

@@ -113,11 +113,14 @@ class Choices:
         return as_action(slate if self.numbered else self.items[self.row[:, None], slate])
 
 
+def action_of(slate: IntArray, choices: Choices | None) -> IntArray:
+    """Slates of choices, [B, K], or of items where every item is a choice, as the environment's action."""
+    return as_action(slate) if choices is None else choices.action(slate)
+
+
 def best_action(score: NDArray[Any], choices: Choices | None, num_slots: int) -> IntArray:
     """The action that shows the K highest scores, best first: [B] or [B, K]; scores as `Choices.score`'s."""
-    if choices is None:
-        return as_action(top_k(score, num_slots))
-    return choices.action(top_k(choices.score(score), num_slots))
+    return action_of(top_k(score if choices is None else choices.score(score), num_slots), choices)
 
 
 def choices_in(

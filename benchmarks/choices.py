@@ -60,22 +60,32 @@ def find_agents(names: str | None, config: WorldConfig) -> list[str]:
     """
     from agents import COMPARED, AgentSpec, split_specs
 
-    slates = config.slate_size > 1
-    unable = {"dqn"} if slates else set()
     if names is None:
-        chosen = [name for name in COMPARED if name not in unable]
+        chosen = [name for name in COMPARED if why_unable(name, config) is None]
     else:
         try:
             chosen = [AgentSpec.parse(text).text for text in split_specs(names)]
         except ValueError as error:
             raise UsageError(str(error)) from error
     for text in chosen:
-        name = text.partition(":")[0]
-        if name in unable:
-            raise UsageError(
-                f"agent {name!r} recommends single items; this scenario asks for {config.slate_size}"
-            )
+        why = why_unable(text.partition(":")[0], config)
+        if why is not None:
+            raise UsageError(why)
     return ordered([*REFERENCES, *chosen])
+
+
+def why_unable(name: str, config: WorldConfig) -> str | None:
+    """Why a registered agent can not learn in a world; None where it can."""
+    from agents.learning.offline import OfflineAgent
+    from agents.registry import AGENTS
+
+    kind, candidates = AGENTS[name], config.candidates.num_candidates
+    single = getattr(kind, "single_item", False)
+    if single and config.slate_size > 1:
+        return f"agent {name!r} recommends single items; this scenario asks for {config.slate_size}"
+    if candidates and (single or issubclass(kind, OfflineAgent)):
+        return f"agent {name!r} learns where all items can be chosen; this scenario offers {candidates}"
+    return None
 
 
 def ordered(names: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from benchmarks.choices import check_file, find_agents, find_scenario
 from benchmarks.engines import Engine
 from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
+from benchmarks.experiments.costs import cost_line, learning_seconds
 from benchmarks.figures import draw_figures
 from benchmarks.progress import run_missing
 from benchmarks.saving import run_settings, write_csv, write_rows, write_summary
@@ -69,6 +70,10 @@ def compare(
         for name in sorted(names, key=REFERENCES.__contains__)
         for seed in seeds
     ]
+    waiting = sum(not folder.has(task.name) for task in tasks)
+    if preset == "full" and waiting:
+        cost = waiting / len(tasks) * core_seconds(names, size, len(seeds))
+        console.print(cost_line(waiting, cost, jobs), style="bold")
     run_missing(NAME, tasks, folder, jobs, console)
     summary = report(folder, names, seeds)
     console.print(comparison_tables(summary, console.width))
@@ -76,6 +81,18 @@ def compare(
     if json_path is not None:
         write_rows(json_path, NAME, summary["rows"])
     return summary
+
+
+def core_seconds(agents: Sequence[str], size: Preset, num_seeds: int) -> float:
+    """About how long one core takes."""
+    from agents.registry import ONLINE
+
+    live = [agent for agent in agents if agent.partition(":")[0] in ONLINE]
+    logged = [agent for agent in agents if agent not in live]
+    return num_seeds * (
+        learning_seconds(live, size.online_decisions, size.eval_users)
+        + learning_seconds(logged, size.log_decisions, size.eval_users)
+    )
 
 
 def report(folder: TaskFolder, agents: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:

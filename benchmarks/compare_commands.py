@@ -106,9 +106,7 @@ def compare(
             if agents is not None:
                 raise UsageError("--agents is for the main job: an experiment has its own")
             folder = out or Path("results") / experiment
-            run_experiment(
-                name=experiment, preset=name, scenario=scenario, out=folder, data=data, **shared
-            )
+            run_experiment(name=experiment, preset=name, scenario=scenario, out=folder, data=data, **shared)
             return
         if data is not None:
             raise UsageError("--data is for --experiment next-item: the main job makes its own")
@@ -130,7 +128,7 @@ def learning_curve(
     agents: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated offline learners. Default: all.", metavar="A,B", show_default=False
+            help="Comma-separated learners from logs. Default: sqn,ips.", metavar="A,B", show_default=False
         ),
     ] = None,
     sizes: Annotated[

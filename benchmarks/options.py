@@ -18,7 +18,7 @@ Agents = Annotated[
     str | None,
     typer.Option(
         help="Comma-separated agents, such as dqn,sqn,ips, with fields of their configs where wanted: "
-        "sqn:gamma=0,acting_head=q. Default: all that can act in the scenario. "
+        "sqn:gamma=0,acting_head=q. Default: dqn,sqn,ips, as far as they can learn in the scenario. "
         "Random, popular, the logging policy and the myopic oracle always take part: they are what scores "
         "are read against.",
         metavar="A,B,C",
@@ -28,7 +28,7 @@ Agents = Annotated[
 Seeds = Annotated[
     int | None,
     typer.Option(
-        help="How many training seeds. Default: 3 with --quick, 10 with --full.",
+        help="How many training seeds. Default: 3 with --quick, 10 with --full; experiments have their own.",
         min=1,
         max=100,
         show_default=False,

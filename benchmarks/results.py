@@ -16,6 +16,7 @@ from benchmarks.summary import COMPARED_TO, REFERENCES
 ASKED = {
     "compare": "Which agent earns most, how much of the catalog do agents use, and who gets shown?",
     "learning-curve": "How much do learners from logs gain from longer logs of the same logging policy?",
+    "narrow-support": "What do importance weights do with a log that hardly holds the best items?",
     "throughput": "How many user-steps a second does the simulator make, and in how much memory?",
     "deploy": "Which policy serves, and what does each way of deciding that cost?",
     "ope": "What would other policies have earned, by a log of this one?",

@@ -8,7 +8,7 @@ DuelingScorer     the same with a level of the state that all items share
 """
 
 from agents.encoders.items import DuelingScorer, ItemScorer, ItemTable, public_features
-from agents.encoders.sequence import ENCODERS, SequenceEncoder, to_tensors
+from agents.encoders.sequence import ENCODERS, SequenceEncoder, check_encoder, to_tensors
 
 __all__ = [
     "ENCODERS",
@@ -16,6 +16,7 @@ __all__ = [
     "ItemScorer",
     "ItemTable",
     "SequenceEncoder",
+    "check_encoder",
     "public_features",
     "to_tensors",
 ]

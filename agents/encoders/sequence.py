@@ -35,6 +35,12 @@ long as a model needs).
 """
 
 
+def check_encoder(name: str) -> None:
+    """Raises ValueError unless it is a name of `ENCODERS`."""
+    if name not in ENCODERS:
+        raise ValueError(f"encoder: expected one of {', '.join(ENCODERS)}, got {name!r}")
+
+
 class SequenceEncoder(nn.Module):
     """A sequence model over the visible history and the last slate's outcome, then the user's context.
 

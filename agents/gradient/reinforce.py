@@ -142,7 +142,11 @@ class Reinforce(SoftmaxPolicy):
         value_loss = ((baseline - return_t) ** 2).mean()
         policy_loss = self._policy_loss(log_policy, log_prob, item, return_t, baseline, output.value, weight)
         loss = policy_loss + value_loss
-        metrics = {"value": value_loss.detach(), **weight_metrics(weight)}
+        metrics = {
+            "value": output.baseline.detach().mean(),
+            "baseline": value_loss.detach(),
+            **weight_metrics(weight),
+        }
         if output.value is not None:
             model_loss = ((output.value.gather(1, item).flatten() - return_t) ** 2).mean()
             loss, metrics["model"] = loss + model_loss, model_loss.detach()

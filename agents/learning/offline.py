@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.choices import Choices, choices_in
-from agents.encoders import ENCODERS, ItemTable, to_tensors
+from agents.encoders import ItemTable, check_encoder, to_tensors
 from agents.learner import Learner, check_settings
 from agents.learning.batches import LogTensors
 from agents.learning.log_data import config_of, parts_of, read_log, spec_of_log
@@ -55,8 +55,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_settings(self, above_zero=("dim", "batch_size", "epochs", "learning_rate", "max_grad_norm"))
-        if self.encoder not in ENCODERS:
-            raise ValueError(f"encoder: expected one of {', '.join(ENCODERS)}, got {self.encoder!r}")
+        check_encoder(self.encoder)
 
     def num_updates(self, num_rows: int) -> int:
         """Gradient updates that `epochs` passes over a log of `num_rows` decisions take; at least one."""

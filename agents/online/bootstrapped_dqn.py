@@ -16,7 +16,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from agents.choices import Choices, best_action, choices_in
-from agents.encoders import to_tensors
+from agents.encoders import check_encoder, to_tensors
 from agents.learner import check_settings
 from agents.learning.training import Progress
 from agents.losses import td_loss
@@ -42,7 +42,7 @@ class BootstrappedDQNConfig:
     Attributes:
         num_heads: H; with 1 it is double DQN that does not explore.
         mask_prob: probability that a transition belongs to a head's bootstrap sample.
-        dim, learning_rate, batch_size, gamma, buffer_size, learning_starts, decisions_per_update: as
+        dim, encoder, learning_rate, batch_size, gamma, buffer_size, learning_starts, decisions_per_update: as
             `DQNConfig`.
         target_interval: updates between copies into the target network.
         episodic: as `DQNConfig`.
@@ -53,6 +53,7 @@ class BootstrappedDQNConfig:
     num_heads: int = 8
     mask_prob: float = 0.5
     dim: int = 64
+    encoder: str = "gru"
     learning_rate: float = 1e-3
     batch_size: int = 256
     gamma: float = 0.9
@@ -77,6 +78,7 @@ class BootstrappedDQNConfig:
             ),
             shares=("gamma",),
         )
+        check_encoder(self.encoder)
         if not 0.0 < self.mask_prob <= 1.0:
             raise ValueError(f"mask_prob: expected in (0, 1], got {self.mask_prob}")
         if self.acting not in ("mean", "head", "vote"):
@@ -100,7 +102,8 @@ class BootstrappedDQN(OnlineAgent):
     network: EnsembleNetwork
 
     def _make_network(self) -> EnsembleNetwork:
-        return EnsembleNetwork(self.spec, self.num_topics, self.config.dim, self.config.num_heads)
+        config = self.config
+        return EnsembleNetwork(self.spec, self.num_topics, config.dim, config.encoder, config.num_heads)
 
     def learn_from(
         self,
@@ -218,11 +221,12 @@ class _Training:
         while self.num_updates < due:
             if self.num_updates % self.config.target_interval == 0:
                 self.target.load_state_dict(self.network.state_dict())
-            self.metrics = {"loss": self._update()}
+            self.metrics = self._update()
             self.num_updates += 1
         return self.metrics
 
-    def _update(self) -> float:
+    def _update(self) -> dict[str, float]:
+        """One step; its loss, and the mean value of what was shown."""
         rows = self.replay.sample(self.config.batch_size, self.generator)
         following = {key.removeprefix(NEXT): column for key, column in rows.items() if key.startswith(NEXT)}
         q_t = self.network(rows)
@@ -233,4 +237,4 @@ class _Training:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return loss.item()
+        return {"loss": loss.item(), "value": chosen.mean().item()}

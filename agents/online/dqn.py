@@ -19,8 +19,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.dqn.policies import MultiInputPolicy
 from torch import Tensor
 
-from agents.choices import Choices, choices_in
-from agents.encoders import ItemTable
+from agents.choices import Choices, action_of, choices_in
+from agents.encoders import ItemTable, check_encoder
 from agents.learner import check_settings
 from agents.learning.batches import check_n_steps
 from agents.learning.training import REPORT_EVERY, Progress
@@ -28,7 +28,7 @@ from agents.online.dueling import DuelingPolicy
 from agents.online.n_step_replay import NStepDictReplayBuffer
 from agents.online.online_agent import OnlineAgent
 from agents.online.sb3 import HistoryExtractor, SB3VecEnv
-from agents.sampling import FloatArray, as_action, top_k
+from agents.sampling import FloatArray, top_k
 from agents.seeding import scoped_global_rng, single_thread
 from agents.spec import Observation
 from recsim_env import Decision
@@ -43,6 +43,7 @@ class DQNConfig:
 
     Attributes:
         dim: size of the features extractor's embeddings and state.
+        encoder: its sequence model, a name of `agents.encoders.ENCODERS`.
         hidden: sizes of hidden layers between features and Q-values.
         learning_rate, batch_size, gamma, buffer_size, learning_starts: see Stable-Baselines3.
         decisions_per_update: decisions of the users for every gradient update.
@@ -60,6 +61,7 @@ class DQNConfig:
     """
 
     dim: int = 64
+    encoder: str = "gru"
     hidden: tuple[int, ...] = ()
     learning_rate: float = 1e-3
     batch_size: int = 256
@@ -89,6 +91,7 @@ class DQNConfig:
             ),
             shares=("gamma", "exploration_fraction", "exploration_final_eps"),
         )
+        check_encoder(self.encoder)
         check_n_steps(self.n_steps)
         if self.learning_rate_schedule not in ("constant", "linear"):
             raise ValueError(
@@ -171,6 +174,7 @@ class DQN(OnlineAgent):
                 "features_dim": self.config.dim,
                 "public_catalog": catalog,
                 "num_topics": self.num_topics,
+                "encoder": self.config.encoder,
             },
         }
 
@@ -205,7 +209,7 @@ class DQN(OnlineAgent):
         """
         value, choices = self.score(observation)
         slate = top_k(value, 1)
-        return Decision(as_action(slate) if choices is None else choices.action(slate), np.ones(len(slate)))
+        return Decision(action_of(slate, choices), np.ones(len(slate)))
 
     def learned_arrays(self) -> Mapping[str, Tensor]:
         """The Q-network; the replay buffer and the optimizer are not kept."""
@@ -246,4 +250,15 @@ class _Report(BaseCallback):
         loss = self.model.logger.name_to_value.get("train/loss")
         if loss is not None:
             metrics["loss"] = float(loss)
+            metrics["value"] = self._value()
         return metrics
+
+    @torch.no_grad()
+    def _value(self) -> float:
+        """Mean Q-value of what was shown last."""
+        buffer: Any = self.model.replay_buffer  # type: ignore[attr-defined]
+        place = (buffer.pos - 1) % buffer.buffer_size
+        seen = {key: buffer.to_torch(column[place]) for key, column in buffer.observations.items()}
+        policy: Any = self.model.policy
+        q_t = policy.q_net(seen)
+        return float(q_t.gather(1, buffer.to_torch(buffer.actions[place]).long()).mean())

@@ -19,9 +19,11 @@ from agents.spec import ObservationSpec
 class EnsembleNetwork(nn.Module):
     """One encoder, H heads: Q_h(s, a) = v_h(s) + scorer_h(s, a)."""
 
-    def __init__(self, spec: ObservationSpec, num_topics: int, dim: int, num_heads: int) -> None:
+    def __init__(
+        self, spec: ObservationSpec, num_topics: int, dim: int, encoder: str, num_heads: int
+    ) -> None:
         super().__init__()
-        self.encoder = SequenceEncoder(spec, num_topics, dim)
+        self.encoder = SequenceEncoder(spec, num_topics, dim, encoder)
         self.value = nn.Linear(dim, num_heads)
         self.heads = nn.ModuleList([ItemScorer(spec.num_items, dim) for _ in range(num_heads)])
 

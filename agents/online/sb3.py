@@ -163,6 +163,7 @@ class HistoryExtractor(BaseFeaturesExtractor):
         public_catalog: gives topic, price and popularity to the item representations; without it they are
             id embeddings.
         num_topics: size of the topic embedding; by default the catalog's.
+        encoder: the sequence model, a name of `agents.encoders.ENCODERS`.
     """
 
     def __init__(
@@ -171,12 +172,13 @@ class HistoryExtractor(BaseFeaturesExtractor):
         features_dim: int = 64,
         public_catalog: PublicCatalog | None = None,
         num_topics: int | None = None,
+        encoder: str = "gru",
     ) -> None:
         super().__init__(observation_space, features_dim)
         spec = ObservationSpec.from_space(observation_space)
         if num_topics is None:
             num_topics = 1 if public_catalog is None else int(public_catalog.num_topics)
-        self.encoder = SequenceEncoder(spec, num_topics, features_dim)
+        self.encoder = SequenceEncoder(spec, num_topics, features_dim, encoder)
         initialise(self.encoder, None)
         if public_catalog is not None:
             self.encoder.items.set_catalog(public_catalog)

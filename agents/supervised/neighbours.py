@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.choices import Dates, best_action, choices_in, saved_dates
+from agents.choices import Choices, Dates, action_of, choices_in, saved_dates
 from agents.learner import Learner
 from agents.learning.batches import CLICK, session_ends
 from agents.learning.log_data import spec_of_log
 from agents.learning.training import Progress
-from agents.sampling import FloatArray, IntArray
+from agents.sampling import FloatArray, IntArray, top_k
 from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
@@ -51,7 +51,7 @@ class NeighbourAgent(Learner):
 
     @abstractmethod
     def learn_sessions(self, session: IntArray, item: IntArray) -> dict[str, Tensor]:
-        """What `score` needs, by name, from the distinct pairs of session and item, sorted by session.
+        """What `votes` needs, by name, from the distinct pairs of session and item, sorted by session.
 
         Args:
             session: [p] int64 from 0.
@@ -59,7 +59,7 @@ class NeighbourAgent(Learner):
         """
 
     @abstractmethod
-    def score(self, history: Tensor) -> Tensor:
+    def votes(self, history: Tensor) -> Tensor:
         """[B, N] float32 >= 0 from the visible history, [B, H] int64 with N for padding."""
 
     def fit(
@@ -85,9 +85,18 @@ class NeighbourAgent(Learner):
             progress(1, 1, {"sessions": float(session.max(initial=-1) + 1)})
         return self
 
-    @torch.inference_mode()
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
-        """The best choices of each user.
+        """The best choices of each user. Raises: as `score`."""
+        score, choices = self.score(observation)
+        slate = top_k(score, self.spec.slate_size)
+        return Decision(action_of(slate, choices), np.ones(len(slate)))
+
+    @torch.inference_mode()
+    def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
+        """Votes for what each user can be shown, far below zero for items of the visible history.
+
+        Returns:
+            ([B, n] float64, -inf for what is not on offer; the choices, None where every item is one).
 
         Raises:
             RuntimeError: the agent was neither fitted nor loaded.
@@ -99,16 +108,17 @@ class NeighbourAgent(Learner):
         seen = np.pad(score, ((0, 0), (0, 1)))
         np.add.at(seen, (np.arange(len(score))[:, None], observation["history_items"]), -1e6)
         score = seen[:, : self.spec.num_items]
-        if choices is not None and choices.numbered:
+        if choices is None:
+            return score, None
+        if choices.numbered:
             score = np.take_along_axis(score, choices.items[choices.row], axis=1)
-        action = best_action(score, choices, self.spec.slate_size)
-        return Decision(action, np.ones(len(action)))
+        return choices.score(score), choices
 
     def affinity(self, observation: Observation) -> FloatArray:
         """[B, N] float64: scores of all items, the history's too, ties broken by popularity."""
         history = torch.from_numpy(np.asarray(observation["history_items"], np.int64))
         tie = self.arrays["popularity"].double() / self.spec.num_items * 1e-9
-        parts = [self.score(rows).double() + tie for rows in history.split(ROWS)]
+        parts = [self.votes(rows).double() + tie for rows in history.split(ROWS)]
         return torch.cat(parts).numpy() if parts else np.empty((0, self.spec.num_items))
 
     def learned_arrays(self) -> Mapping[str, Tensor]:
@@ -190,7 +200,7 @@ class ItemKNN(NeighbourAgent):
         similarity = np.divide(counts, norm, out=np.zeros_like(counts), where=counts > 0)
         return {"similarity": torch.from_numpy(np.vstack([similarity, np.zeros((1, num_items), np.float32)]))}
 
-    def score(self, history: Tensor) -> Tensor:
+    def votes(self, history: Tensor) -> Tensor:
         return torch.nn.functional.embedding_bag(history, self.arrays["similarity"], mode="sum")
 
 
@@ -236,7 +246,7 @@ class SKNN(NeighbourAgent):
         sessions[session, place] = item
         return {"sessions": torch.from_numpy(sessions)}
 
-    def score(self, history: Tensor) -> Tensor:
+    def votes(self, history: Tensor) -> Tensor:
         sessions, num_items = self.arrays["sessions"], self.spec.num_items
         # [N + 1, B]: which items each user's history holds; padding is in none.
         held = torch.zeros(num_items + 1, len(history))

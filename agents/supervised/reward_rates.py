@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.choices import Dates, best_action, choices_in, saved_dates
+from agents.choices import Choices, Dates, action_of, choices_in, saved_dates
 from agents.learner import Learner
 from agents.learning.batches import CLICK, share_reward
 from agents.learning.log_data import spec_of_log
 from agents.learning.training import Progress
 from agents.loggers.topic_utility import topic_share
-from agents.sampling import FloatArray, IntArray
+from agents.sampling import FloatArray, IntArray, top_k
 from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
@@ -123,7 +123,16 @@ class RewardRates(Learner):
         return rates
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
-        """The best choices of each user.
+        """The best choices of each user. Raises: as `score`."""
+        score, choices = self.score(observation)
+        slate = top_k(score, self.spec.slate_size)
+        return Decision(action_of(slate, choices), np.ones(len(slate)))
+
+    def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
+        """Utilities of what each user can be shown.
+
+        Returns:
+            ([B, n] float64, -inf for what is not on offer; the choices, None where every item is one).
 
         Raises:
             RuntimeError: the agent was neither fitted nor loaded.
@@ -139,8 +148,7 @@ class RewardRates(Learner):
             score = np.take_along_axis(of_topic, self.topic[items], axis=1) + self.item_utility[items]
         else:
             score = of_topic[:, self.topic] + self.item_utility
-        action = best_action(score, choices, self.spec.slate_size)
-        return Decision(action, np.ones(len(action)))
+        return (score if choices is None else choices.score(score)), choices
 
     def learned_arrays(self) -> Mapping[str, Tensor]:
         """Utilities, the items' topics, and when items are on offer."""

@@ -92,7 +92,7 @@ class SlateQNetwork(nn.Module):
 
     def log_examination(self) -> Tensor:
         """[K] float <= 0, falling."""
-        place = torch.arange(1, self.num_slots + 1, dtype=torch.float32)
+        place = torch.arange(1, self.num_slots + 1, dtype=torch.float32, device=self.position.device)
         return -nn.functional.softplus(self.position) * torch.log(place)
 
     def forward(

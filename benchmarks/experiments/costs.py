@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.engines import Engine
+
 MILLISECONDS_PER_DECISION = {
     "item-knn": 0.01,
     "sknn": 0.02,
@@ -37,3 +39,14 @@ def learning_seconds(agents: Sequence[str], num_decisions: int, num_users: int) 
         myopic = "gamma=0.0" in settings or "td_weight=0.0" in settings
         learned += MILLISECONDS_PER_DECISION.get(name, 0.0) * (MYOPIC_SHARE if myopic else 1.0)
     return num_decisions * learned / 1_000 + len(agents) * num_users * SECONDS_PER_USER
+
+
+def cost_line(num_tasks: int, core_seconds: float, engine: int | Engine) -> str:
+    """How long a run will take, in words, before it starts; of a cluster the cores are not known."""
+    engine = Engine(jobs=engine) if isinstance(engine, int) else engine
+    hours = core_seconds / 3600
+    line = f"{num_tasks} tasks, about {hours:,.1f} core-hours"
+    if engine.address is not None:
+        return line
+    count = 1 if engine.name == "serial" else engine.jobs
+    return f"{line}: {hours / count:,.1f} h on {count} process{'es' if count > 1 else ''}"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from benchmarks.choices import check_file
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiments import experiments, serve
+from benchmarks.experiments.costs import cost_line
 from benchmarks.progress import run_missing
 from benchmarks.provenance import code_settings, hash_files, provenance
 from benchmarks.statistics import Interval
@@ -67,7 +69,8 @@ class Definition:
         figures, as PNG and SVG. core_seconds: (size, seeds) -> about how long one core takes, for what is
         printed beforehand. with_data: (size, path of a user's own data, folder of the results) -> the size
         for them, whose "data" says what they are and whose "data_file" is where tasks find them (results do
-        not depend on that); raises UsageError where they cannot be had. None: no use for any.
+        not depend on that); raises UsageError where they cannot be had. None: no use for any. code: modules
+        that results depend on beside those named after the experiment's.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Definition:
     draw: Callable[[Mapping[str, Any], Path], None]
     core_seconds: Callable[[Size, Sequence[int]], float]
     with_data: Callable[[Size, Path, Path], Size] | None = None
+    code: tuple[ModuleType, ...] = ()
 
 
 def find_experiment(name: str) -> Definition:
@@ -152,21 +156,15 @@ def experiment_settings(definition: Definition, preset: str, size: Size) -> dict
     """All that results depend on, except which seeds are run; helpers share the name of their experiment."""
     own = Path(inspect.getfile(definition.tasks))
     helpers = sorted(own.parent.glob(f"{own.stem}_*.py"))
+    others = [Path(inspect.getfile(module)) for module in (serve, *definition.code)]
     return {
         "command": "compare",
         "experiment": definition.name,
         "preset": preset,
         **{key: value for key, value in size.items() if key not in ("num_seeds", "data_file")},
-        "experiment_code": hash_files([own, *helpers, Path(serve.__file__)]),
+        "experiment_code": hash_files([own, *helpers, *others]),
         **code_settings(),
     }
-
-
-def cost_line(num_tasks: int, core_seconds: float, jobs: int | Engine) -> str:
-    """How long a run will take, in words, before it starts."""
-    count = jobs.jobs if isinstance(jobs, Engine) else jobs
-    hours = core_seconds / 3600
-    return f"{num_tasks} tasks, about {hours:,.1f} core-hours: {hours / count:,.1f} h on {count} processes"
 
 
 def report_experiment(

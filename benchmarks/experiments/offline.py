@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import ope
 from benchmarks.experiments.claims import Claim, judged
 from benchmarks.experiments.frame import Definition, Finding, Score, Size
 from benchmarks.experiments.offline_estimates import MEASURES, estimate_claims, estimate_quality, scatter
@@ -282,4 +283,5 @@ EXPERIMENT = Definition(
     score,
     draw,
     core_seconds,
+    code=(ope,),
 )

@@ -152,7 +152,7 @@ def agreement(
                 f"is {said}: Kendall's tau {written(tau)}, Spearman's rho {written(rho)}. The "
                 f"most accurate is {display_name(names[chosen])}, with {reward[chosen].mean():.2f} reward "
                 f"per user; the most is earned by {display_name(names[best])}, {reward[best].mean():.2f}.",
-                bool(tau.low > 0),
+                bool(tau.low > 0 or tau.high < 0),
             )
         )
     return rows, findings

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agents import SQN, Acting, ActingConfig, EpsilonGreedy, EpsilonGreedyConfig, SQNConfig, load_saved
+from agents import (
+    SKNN,
+    SQN,
+    Acting,
+    ActingConfig,
+    EpsilonGreedy,
+    EpsilonGreedyConfig,
+    ItemKNN,
+    RandomPolicy,
+    RewardRates,
+    SQNConfig,
+    load_saved,
+)
 from agents.acting import RULES, draw_slates, slate_conditional
 
 SCORE = np.array([0.3, -1.0, 0.9, 0.2, -np.inf])
@@ -48,6 +60,24 @@ def test_draws_follow_the_stated_propensity(rule, generator):
     assert (counts[~possible] == 0).all()
     if possible.sum() > 1:
         assert stats.chisquare(counts[possible], prob[possible] * NUM_DRAWS).pvalue > ERROR_RATE
+
+
+@pytest.mark.parametrize("kind", [ItemKNN, SKNN, RewardRates])
+def test_agents_without_a_network_act_by_the_rules_too(world, log, observation, kind, generator):
+    agent = kind().fit(log, world.public_catalog, seed=0)
+    own, best = (one.act(observation, generator) for one in (agent, Acting(agent)))
+    np.testing.assert_array_equal(own.action, best.action)
+    drawn = Acting(agent, ActingConfig("gumbel", 1.0))
+    action, propensity = drawn.act(observation, generator)
+    prob = drawn.item_prob(observation)
+    np.testing.assert_allclose(prob.sum(axis=1), 1.0)
+    np.testing.assert_allclose(propensity, prob[np.arange(50), action])
+    assert (action != own.action).any()
+
+
+def test_an_agent_without_scores_is_refused():
+    with pytest.raises(TypeError, match="agent: expected one that scores what it can show, got RandomPolicy"):
+        Acting(RandomPolicy(5))
 
 
 def test_epsilon_slots_by_hand():

@@ -26,7 +26,7 @@ def filled(kind, space, observation_of, n_steps, steps, **kwargs):
         done = draw.random(USERS) < 0.15
         infos = [{"TimeLimit.truncated": bool(end and draw.random() < 0.5)} for end in done]
         action, reward = draw.integers(5, size=USERS), draw.normal(size=USERS).astype(np.float32)
-        buffer.add(observation_of(seen), observation_of(seen + [0, 0.5]), action, reward, done, infos)
+        buffer.add(observation_of(seen), observation_of(seen + 0.5), action, reward, done, infos)
     return buffer
 
 

@@ -53,7 +53,7 @@ def test_item_similarities_by_hand():
     expected[0, 2] = expected[2, 0] = 1 / (math.sqrt(6) + 2)
     expected[2, 3] = expected[3, 2] = 1 / (math.sqrt(3) + 2)
     np.testing.assert_allclose(agent.arrays["similarity"], expected, rtol=1e-6)
-    score = agent.score(torch.tensor([[5, 0, 2], [5, 5, 5]]))
+    score = agent.votes(torch.tensor([[5, 0, 2], [5, 5, 5]]))
     np.testing.assert_allclose(score[0], expected[0] + expected[2], rtol=1e-6)
     assert (score[1] == 0).all()
 
@@ -64,13 +64,13 @@ def test_session_votes_by_hand():
     root = 2 / math.sqrt(6)
     # {0, 1, 2} and {1, 2} vote.
     expected = [root, root + 1, root + 1, 0, 0]
-    np.testing.assert_allclose(by_two.score(torch.tensor([[5, 1, 2]]))[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(by_two.votes(torch.tensor([[5, 1, 2]]))[0], expected, rtol=1e-6)
     by_all = learned(SKNN())
     expected = [root + 0.5, root + 1.5, root + 1.5, 0.5, 0]
-    np.testing.assert_allclose(by_all.score(torch.tensor([[5, 1, 2]]))[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(by_all.votes(torch.tensor([[5, 1, 2]]))[0], expected, rtol=1e-6)
     # The last two sessions only: {2, 3} and {1, 2}.
     recent = learned(SKNN(SKNNConfig(num_sessions=2)))
-    np.testing.assert_allclose(recent.score(torch.tensor([[1, 5, 2]]))[0], [0, 1, 1.5, 0.5, 0], rtol=1e-6)
+    np.testing.assert_allclose(recent.votes(torch.tensor([[1, 5, 2]]))[0], [0, 1, 1.5, 0.5, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", BOTH)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from agents import SQN, Reinforce, ReinforceConfig, SQNConfig
+from agents import AGENTS, SQN, Reinforce, ReinforceConfig, SlateQ, SQNConfig
+from agents.encoders import to_tensors
 from agents.learning.batches import LogTensors, Minibatches, session_ends
 from agents.learning.log_data import spec_of_log
-from agents.learning.offline import TrainingConfig
+from agents.learning.offline import OfflineAgent, TrainingConfig
 from agents.seeding import torch_generator
 from agents.spec import ObservationSpec
+from agents.value.slate_choice import slate_value
 from recsim_env.event_log import EventLog
 
 SMALL = {"dim": 16, "epochs": 0.5, "batch_size": 128}
@@ -49,6 +51,32 @@ def test_acts_on_batches(fitted, agent_class, config_class, observation):
     assert action.dtype == np.int64
     assert set(action.tolist()) <= set(range(60))
     assert propensity.tolist() == [1.0] * 50
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in AGENTS.values() if issubclass(kind, OfflineAgent)],
+    ids=lambda kind: kind.name,
+)
+def test_networks_stay_on_their_device(kind, world, log, observation):
+    """On PyTorch's meta device whatever is made on the CPU in between is refused, as on an accelerator."""
+    settings = {"dim": 8, "epochs": 0.1, "batch_size": 128}
+    agent = kind(kind.config_class(**settings)).fit(log, world.public_catalog, seed=0)
+    agent.network.to("meta")
+    tensors = {key: column.to("meta") for key, column in to_tensors(observation).items()}
+    output = (
+        slate_value_of(agent.network(tensors), agent.network)
+        if kind is SlateQ
+        else agent.item_scores(tensors, None)
+    )
+    assert output.device.type == "meta"
+    assert len(output) == 50
+
+
+def slate_value_of(output, network):
+    """The worth of the first slots' slate."""
+    utility, q, q_none = (part[:, : network.num_slots] if part.ndim == 2 else part for part in output)
+    return slate_value(utility.exp(), q, q_none, network.log_examination().exp())
 
 
 @both

@@ -109,6 +109,7 @@ def test_what_training_reports(world, log):
     assert set(seen[-1]) == {
         "loss",
         "value",
+        "baseline",
         "weight",
         "max_weight",
         "effective",

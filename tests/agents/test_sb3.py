@@ -17,6 +17,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecMonitor
 
 from agents import DQN, DQNConfig, HistoryExtractor, SB3VecEnv
+from agents.encoders.sasrec import SASRec
 from agents.seeding import scoped_global_rng
 from recsim_env import RecommenderVectorEnv, WorldConfig
 
@@ -250,6 +251,29 @@ def test_dueling_adds_a_level_and_is_kept(tmp_path, observation):
     assert network.q_net.level(features).std() > 0
     agent.save(tmp_path / "dqn")
     np.testing.assert_array_equal(DQN.load(tmp_path / "dqn").score(observation)[0], values)
+
+
+def test_any_sequence_model_learns_online_and_is_kept(tmp_path, observation):
+    env = make_native(16)
+    env.reset(seed=4)
+    config = DQNConfig(dim=16, learning_starts=100, decisions_per_update=32, encoder="sasrec")
+    agent = DQN(config).learn(env, 800, seed=0)
+    assert isinstance(agent.policy.q_net.features_extractor.encoder.sequence, SASRec)
+    agent.save(tmp_path / "dqn")
+    again = DQN.load(tmp_path / "dqn").score(observation)[0]
+    np.testing.assert_array_equal(again, agent.score(observation)[0])
+    with pytest.raises(ValueError, match=r"encoder: expected one of gru, .*, got 'lstm'"):
+        DQNConfig(encoder="lstm")
+
+
+def test_what_training_reports():
+    env, seen = make_native(16), []
+    env.reset(seed=4)
+    config = DQNConfig(dim=16, learning_starts=100, decisions_per_update=32)
+    agent = DQN(config).learn(env, 3_200, seed=0, progress=lambda step, total, metrics: seen.append(metrics))
+    assert {"loss", "value", "exploration", "return"} <= set(seen[-1])
+    largest = max(np.abs(agent.score(env.reset(seed=5)[0])[0]).max(), 0.1)
+    assert 0 < abs(seen[-1]["value"]) <= 3 * largest
 
 
 def test_the_learning_rate_falls_if_asked():

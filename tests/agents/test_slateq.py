@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from agents import Acting, ActingConfig, SlateQ, SlateQConfig
+from agents import Acting, ActingConfig, RandomPolicy, SlateQ, SlateQConfig
 from agents.learning.batches import LogTensors, gather
 from agents.value.slate_choice import best_slates
+from recsim_env import World, WorldConfig
+from recsim_env.event_log import collect_log
 from recsim_env.records import NO_EVENT, Event
 from recsim_env.truth import advance, item_truth, slate_truth
 from tests.small_worlds import fresh_states, small_world
@@ -165,6 +167,59 @@ def test_both_choice_models_learn_which_items_are_clicked(world, log, choice):
     rate = (log.events & 1).mean()
     constant = -(rate * math.log(rate) + (1 - rate) * math.log(1 - rate))
     assert np.mean(losses[-2:]) < constant + 0.02
+
+
+@pytest.fixture(scope="module")
+def ranked_world():
+    """Slates of 10, of which one item is clicked, or none; lower places are looked at less."""
+    return World(WorldConfig().replace(catalog={"num_items": 60}, slate_size=10, choice={"model": "logit"}))
+
+
+@pytest.fixture(scope="module")
+def ranked_log(ranked_world):
+    catalog = ranked_world.public_catalog
+    return collect_log(ranked_world, RandomPolicy(60, 10, catalog), 6_000, seed=1, max_steps=20)
+
+
+def test_losses_of_slates_by_hand(ranked_world, ranked_log):
+    """P(k) = w_k exp(u_k) / (1 + sum_j w_j exp(u_j)), w_k = k^-a; Q of a slate is the mean of q under P."""
+    agent = SlateQ(SlateQConfig(**SMALL, gamma=0.8, bootstrap="logged", target_interval=1_000))
+    agent.fit(ranked_log, ranked_world.public_catalog, seed=0)
+    with torch.no_grad():
+        agent.network.position.fill_(0.5)
+        agent._target.position.fill_(-0.5)
+    data, rows = LogTensors.from_log(ranked_log, agent.spec), torch.arange(200)
+
+    def probabilities(network, observation, items):
+        with torch.no_grad():
+            utility, q, q_none = (part.double().numpy() for part in network(observation, items))
+            exponent = math.log1p(math.exp(network.position.item()))
+        weight = np.arange(1, 11) ** -exponent * np.exp(utility)
+        weight = np.concatenate([weight, np.ones((len(weight), 1))], axis=1)
+        return weight / weight.sum(axis=1, keepdims=True), np.column_stack([q, q_none])
+
+    chance, value = probabilities(agent.network, gather(data.observation, rows), data.item[rows])
+    later, worth = probabilities(agent._target, gather(data.next_observation, rows), data.item[rows + 1])
+    ahead = 0.8 * ~data.last[rows].numpy() * (later * worth).sum(axis=1)
+    clicked = data.clicked[rows].numpy()
+    option = np.where(clicked.any(axis=1), clicked.argmax(axis=1), 10)
+    chosen = value[np.arange(200), option]
+    error = chosen - (ranked_log.reward[:200] + ahead)
+    agent._num_updates = 1
+    agent.descend = lambda optimizer, module, loss: None
+    metrics = agent.update(data, rows, 0.0, torch.Generator())
+    assert metrics["choice"].item() == pytest.approx(-np.log(chance[np.arange(200), option]).mean(), rel=1e-4)
+    assert metrics["td"].item() == pytest.approx((error**2).mean() / 2, rel=1e-4)
+    assert metrics["value"].item() == pytest.approx(chosen.mean(), rel=1e-4)
+    assert len(set(option.tolist())) > 5
+
+
+def test_how_far_down_users_look_is_learned(ranked_world, ranked_log):
+    """The exponent of the simulator's examination, from clicks alone."""
+    agent = SlateQ(SlateQConfig(dim=8, epochs=6, batch_size=128, learning_rate=0.01, gamma=0.0))
+    agent.fit(ranked_log, ranked_world.public_catalog, seed=0)
+    learned = math.log1p(math.exp(agent.network.position.item()))
+    assert learned == pytest.approx(ranked_world.config.choice.position_exponent, abs=0.15)
 
 
 def test_logs_with_several_clicks_are_refused(slate_world, slate_log):

@@ -11,11 +11,11 @@ from benchmarks import experiments as package
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiments import controls, experiments, planted, reward_design, same_agent
+from benchmarks.experiments.costs import cost_line
 from benchmarks.experiments.frame import (
     Definition,
     Finding,
     Score,
-    cost_line,
     find_experiment,
     in_one_scenario,
     run_experiment,
@@ -218,9 +218,13 @@ def test_full_says_what_it_costs_before_it_starts(tmp_path):
     small_run("same-agent", tmp_path, console, preset="full")
     said = console.export_text().splitlines()
     assert said[0].startswith("8 tasks, about 0.0 core-hours")
-    assert (
-        cost_line(10, 7_200, Engine("process", 4)) == "10 tasks, about 2.0 core-hours: 0.5 h on 4 processes"
-    )
+
+
+def test_a_cost_is_in_core_hours_and_in_hours_where_the_cores_are_known():
+    cores = "10 tasks, about 2.0 core-hours"
+    assert cost_line(10, 7_200, Engine("process", 4)) == f"{cores}: 0.5 h on 4 processes"
+    assert cost_line(10, 7_200, Engine("serial", 4)) == f"{cores}: 2.0 h on 1 process"
+    assert cost_line(10, 7_200, Engine("ray", 2, "ray://head:10001")) == cores
 
 
 def test_one_file_is_an_experiment(tmp_path, monkeypatch):

@@ -23,7 +23,7 @@ SMALL = {
 }
 SINGLE = AgentConformance.config
 SLATES = WorldConfig().replace(catalog={"num_items": 60}, slate_size=10, choice={"model": "logit"})
-SINGLE_ONLY = {"dqn"}
+SINGLE_ONLY = {name for name, kind in AGENTS.items() if getattr(kind, "single_item", False)}
 """Agents that recommend one item and say so."""
 
 
