@@ -100,13 +100,11 @@ CASES: dict[str, Case] = {
     ),
     "Memoryless-v0": Case(
         MEMORYLESS,
-        (
-            ("sqn", NEXT_ITEM),
-            ("snqn", NEXT_ITEM),
-            ("sqn" + Q_HEAD, "sqn" + GAMMA_0 + Q_HEAD),
-            ("snqn" + Q_HEAD, "snqn" + GAMMA_0 + Q_HEAD),
-            ("ips", "ips" + GAMMA_0),
-            ("dqn", "dqn" + GAMMA_0),
+        tuple(
+            (agent + head, control)
+            for agent, heads in (("sqn", CE_AND_Q), ("snqn", CE_AND_Q), ("ips", [""]), ("dqn", [""]))
+            for head in heads
+            for control in (agent + GAMMA_0 + head, NEXT_ITEM)
         ),
         decisions=60_000,
         expected=False,

@@ -54,6 +54,7 @@ TWINS = [
         Twin(agent, "next-item", SUPERVISION)
         for agent in ("sqn", "sqn:acting_head=q", "double-dqn", "snqn", "sa2c", "ips")
     ),
+    Twin("sqn", "hist", "more than a horizon head"),
     Twin(SHUFFLED, SUPERVISED, "values of nothing"),
 ]
 """What every learner is held against; the p-values of a scenario are corrected for all of them."""

@@ -2,11 +2,13 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from agents.presets import KNOWN_OPTIMUM
 from benchmarks import experiments as package
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
@@ -304,6 +306,20 @@ def test_where_nothing_carries_over_winning_is_what_should_not_be_found():
         f"Memoryless-v0: ips ({22 / 25:.0%} of the optimum) earns more than ips, gamma 0"
     )
     assert rows[0]["share_of_optimum"] == pytest.approx(20 / 25, abs=0.01)
+
+
+def test_presets_their_twins_and_the_optimum_serve_the_same_users(monkeypatch):
+    """Short trainings: what is learned is the business of `tests/agents/test_known_optimum.py`."""
+    preset = KNOWN_OPTIMUM["sqn-tiny"]
+    short = replace(preset, num_decisions=800, config=replace(preset.config, epochs=1.0, batch_size=100))
+    monkeypatch.setitem(KNOWN_OPTIMUM, "sqn-tiny", short)
+    found = {}
+    for training in ("sqn, Q head", "sqn, Q head, gamma 0", controls.NEXT_ITEM, controls.REFERENCE):
+        found |= controls.score_training("Tiny-v0", training, 0, FIRST_SEED, 200, lambda done: None)
+    learned = ["sqn, Q head", "sqn, Q head, gamma 0", controls.NEXT_ITEM]
+    assert list(found) == [*learned, controls.RANDOM, controls.LOGGING, controls.OPTIMUM]
+    assert all(0 < found[name] < found[controls.OPTIMUM] for name in (*learned, controls.RANDOM))
+    assert len({found[name] for name in learned}) == 3
 
 
 def test_every_comparison_is_between_arms_that_are_trained():
