@@ -15,7 +15,7 @@ help: ## Show this list
 
 install: $(STAMP) ## Create .venv and install the project with the versions of constraints.txt
 
-compare: $(STAMP) ## Train all agents and compare them on the same simulated users (under 5 minutes)
+compare: $(STAMP) ## Train DQN, SQN and IPS and compare them and four references on the same simulated users (under 5 minutes)
 	$(BIN)/recsim-env compare $(ARGS)
 
 test: $(STAMP) ## Run the tests (ARGS="tests/kernel -x" passes arguments on)
