@@ -42,6 +42,8 @@ class ReinforceConfig(TrainingConfig):
             second stage picks.
         entropy_weight: factor of the entropy bonus.
         acting: "greedy" shows the most probable items, "sample" draws from the policy (one stage only).
+        shuffled_reward: rewards are exchanged among all rows of the log: the control without anything to
+            learn.
     """
 
     gamma: float = 0.3
@@ -58,6 +60,7 @@ class ReinforceConfig(TrainingConfig):
     ranker_temperature: float = 0.1
     entropy_weight: float = 0.0
     acting: Literal["greedy", "sample"] = "greedy"
+    shuffled_reward: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.seeding import torch_generator
 from agents.spec import ObservationSpec
 
 if TYPE_CHECKING:
     from recsim_env.event_log import EventLog
 
+SHUFFLING_SEED = 0
+"""Of the order of shuffled rewards: part of the control, not of the training's luck."""
 CLICK = 1
 """Bit of a click in an event mask."""
 
@@ -142,7 +145,6 @@ class LogTensors:
         gamma: float,
         n_steps: int,
         ends_with_log: bool,
-        reward_row: Tensor | None = None,
     ) -> NStepReturn:
         """What followed each row in its session, up to its n-th decision, itself counted.
 
@@ -155,7 +157,6 @@ class LogTensors:
             gamma: discount.
             n_steps: n, at least 1.
             ends_with_log: whether a session's last row is its end, though the user had not left.
-            reward_row: [n] int64, the rows whose rewards are taken in place of each row's own.
 
         Source: Sutton and Barto (2018), eq. 7.1 and 7.4.
         """
@@ -164,11 +165,15 @@ class LogTensors:
         for _ in range(n_steps - 1):
             goes_on = ~self.last[row]
             row = row + goes_on.long()
-            earned = self.reward[row if reward_row is None else reward_row[row]]
-            reward = reward + goes_on * discount * earned
+            reward = reward + goes_on * discount * self.reward[row]
             discount = torch.where(goes_on, gamma * discount, discount)
         discount = discount * self.continues[row]
         return NStepReturn(reward, row, discount * ~self.last[row] if ends_with_log else discount)
+
+    def with_shuffled_reward(self) -> LogTensors:
+        """The same decisions with their rewards exchanged among all rows: nothing to learn for values."""
+        order = torch.randperm(len(self), generator=torch_generator(SHUFFLING_SEED))
+        return replace(self, reward=self.reward[order], slot_reward=self.slot_reward[order])
 
     def to(self, device: torch.device) -> LogTensors:
         """The same columns on a device."""

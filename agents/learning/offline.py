@@ -174,6 +174,8 @@ class OfflineAgent(Learner):
         generator = torch_generator(seed)
         reading = read_log(log, public_catalog, spec, training, seed)
         with single_thread(), reading as (data, held_out):
+            if getattr(self.config, "shuffled_reward", False):
+                data = data.with_shuffled_reward()
             self.network = build(self.make_network, generator)
             for table in self.item_tables():
                 table.set_catalog(public_catalog)

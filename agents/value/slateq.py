@@ -46,6 +46,7 @@ class SlateQConfig(TrainingConfig):
         episodic: whether nothing counts after a session's last row, though the user had not left; see
             `DQNConfig`.
         n_steps: decisions whose logged rewards a target adds up before values take over; see `ValueConfig`.
+        shuffled_reward: the control in which values have nothing to learn; see `ValueConfig`.
     """
 
     gamma: float = 0.9
@@ -55,6 +56,7 @@ class SlateQConfig(TrainingConfig):
     bootstrap: Literal["max", "logged"] = "max"
     episodic: bool = False
     n_steps: int = 1
+    shuffled_reward: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,10 +12,6 @@ from torch import Tensor
 from agents.learning.batches import LogTensors, check_n_steps, gather
 from agents.learning.heads import HeadConfig, HeadLearner, HeadsNetwork, Minibatch
 from agents.losses import double_q_value, td_loss
-from agents.seeding import torch_generator
-
-SHUFFLING_SEED = 0
-"""Of the order of shuffled rewards: part of the control, not of the training's luck."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +77,6 @@ class ValueLearner(HeadLearner):
         config: ValueConfig = self.config
         return HeadsNetwork(self.spec, self.num_topics, config.dim, config.encoder, config.dueling)
 
-    def begin(self, data: LogTensors) -> list[torch.optim.Optimizer]:
-        """One optimizer of each copy, and the order of rewards if they are to be shuffled."""
-        if self.config.shuffled_reward:
-            self._shuffled = torch.randperm(len(data), generator=torch_generator(SHUFFLING_SEED))
-        return super().begin(data)
-
     def turn(
         self, data: LogTensors, done: float, generator: torch.Generator
     ) -> tuple[HeadsNetwork, HeadsNetwork, torch.optim.Optimizer]:
@@ -102,12 +92,11 @@ class ValueLearner(HeadLearner):
     def _target(self, main: HeadsNetwork, other: HeadsNetwork, data: LogTensors, rows: Tensor) -> Tensor:
         """[b, K] TD targets: the slot's reward, later ones, and the discounted value of what follows."""
         config: ValueConfig = self.config
-        order = self._shuffled if config.shuffled_reward else None
-        slot_reward = data.slot_reward[rows if order is None else order[rows]]
+        slot_reward = data.slot_reward[rows]
         if config.gamma == 0:
             return slot_reward
         ends_with_log = config.episodic or config.bootstrap == "logged"
-        ahead = data.n_step_return(rows, config.gamma, config.n_steps, ends_with_log, order)
+        ahead = data.n_step_return(rows, config.gamma, config.n_steps, ends_with_log)
         following = gather(data.next_observation, ahead.last_row)
         value = self._state_value(main, other, following, data.shown_next(ahead.last_row))
         return slot_reward + (ahead.reward + ahead.discount * value).unsqueeze(1)

@@ -64,15 +64,6 @@ def test_targets_take_the_value_behind_the_last_reward(agent, data):
     torch.testing.assert_close(later._target(main, other, data, torch.tensor([row]))[0], expected)
 
 
-def test_shuffled_rewards_are_shuffled_at_every_step(data):
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
-    rows = torch.arange(len(data))
-    shuffled = data.n_step_return(rows, GAMMA, 4, True, order).reward
-    other = LogTensors(**{**vars(data), "reward": data.reward[order]})
-    torch.testing.assert_close(shuffled, other.n_step_return(rows, GAMMA, 4, True).reward)
-    assert not torch.equal(shuffled, data.n_step_return(rows, GAMMA, 4, True).reward)
-
-
 @pytest.mark.parametrize("wrong", [0, -1, 2.0])
 def test_a_wrong_number_of_steps_is_named(wrong):
     with pytest.raises(ValueError, match="n_steps: expected a whole number of at least 1, got"):

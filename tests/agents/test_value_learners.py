@@ -28,6 +28,7 @@ from agents import (
     SACRecConfig,
     SNQNConfig,
     SQNConfig,
+    agent_class,
 )
 from agents.encoders import ENCODERS
 from agents.learning.batches import LogTensors, gather
@@ -144,11 +145,25 @@ def test_an_episode_ends_with_the_session(fitted, data):
     assert torch.equal(targets(agent, data, cut, episodic=True, gamma=1.0), data.slot_reward[cut])
 
 
-def test_shuffled_rewards_are_those_of_other_rows(fitted, data):
-    every = torch.arange(len(data))
-    shuffled = targets(fitted["snqn"], data, every, gamma=0.0, shuffled_reward=True)
-    assert not torch.equal(shuffled, data.slot_reward)
-    torch.testing.assert_close(shuffled.sort(dim=0).values, data.slot_reward.sort(dim=0).values)
+@pytest.mark.parametrize("name", ["snqn", "double-dqn", "slateq", "ips"])
+def test_shuffled_rewards_are_those_of_other_rows(name, world, log, data):
+    def learned_from(**settings):
+        seen = []
+
+        class Recorded(agent_class(name)):
+            def update(self, data, rows, done, generator):
+                seen.append(data)
+                return super().update(data, rows, done, generator)
+
+        config = Recorded.config_class(dim=8, epochs=0.1, batch_size=128, **settings)
+        Recorded(config).fit(log, world.public_catalog, seed=0)
+        return seen[-1]
+
+    assert torch.equal(learned_from().reward, data.reward)
+    shuffled = learned_from(shuffled_reward=True)
+    pairs = [torch.stack([one.reward, one.slot_reward.sum(dim=1)], dim=1) for one in (data, shuffled)]
+    assert not torch.equal(*pairs)
+    torch.testing.assert_close(*(torch.tensor(sorted(one.tolist())) for one in pairs))
 
 
 def test_the_target_network_of_double_dqn_is_a_copy_from_a_while_ago(world, log):
