@@ -111,7 +111,7 @@ def serve(
     """{"returns": [users] reward of each user, "metrics": the scorecard's}; the luck is the same for all."""
     users = world.users(num_users, seed * num_users)
     returns = np.zeros(num_users)
-    card = Scorecard(world.public_catalog.base_popularity)
+    card = Scorecard(world.public_catalog.base_popularity, world.position_weight)
     began = time.perf_counter()
     display.start(label)
     generator = np.random.default_rng([seed, SCORING_DRAWS])

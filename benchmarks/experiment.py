@@ -93,7 +93,7 @@ def serve_held_out(
         report: called with the fraction done.
     """
     generator = np.random.default_rng([seed, SCORING_DRAWS])
-    card = Scorecard(world.public_catalog.base_popularity)
+    card = Scorecard(world.public_catalog.base_popularity, world.position_weight)
     for batch in rollout(world, policy, users, seed=HELD_OUT_SEED, generator=generator, max_steps=max_steps):
         card.update(batch)
         report(card.engagement.num_users / len(users))

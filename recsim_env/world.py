@@ -88,6 +88,12 @@ class World:
         return self.config.candidates.num_candidates or self.config.catalog.num_items
 
     @property
+    def position_weight(self) -> NDArray[np.float32] | None:
+        """[K] probability that each position is examined; None of single items, which always are."""
+        examination: NDArray[np.float32] = self.params["examination"][0]
+        return examination if self.config.slate_size > 1 else None
+
+    @property
     def has_returns(self) -> bool:
         """Whether users come back within an episode."""
         return self.config.returns.lifetime_hours > 0

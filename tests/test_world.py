@@ -58,6 +58,12 @@ def compiled_for(world):
     return world.params.dtype, world.items.dtype, world.state_dtype, world.empty_scratch().dtype
 
 
+def test_positions_weigh_as_much_as_they_are_examined():
+    assert small_world(1).position_weight is None
+    curve = small_world(4, choice={"position_exponent": 0.5}).position_weight
+    np.testing.assert_allclose(curve, 1 / np.sqrt([1, 2, 3, 4]), rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", sorted(set(SCENARIOS) - {"Tiny-v0"}))
 def test_scenarios_with_slates_of_one_size_share_what_is_compiled(name):
     config = get_scenario(name).config

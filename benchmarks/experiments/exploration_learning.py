@@ -92,7 +92,7 @@ def score_learner(scenario: str, arm: str, seed: int, num_users: int, report: Re
     entry = get_scenario(scenario)
     world = World(entry.config)
     bandit, policy = explorer(world, LEARNERS[arm])
-    card = FullScorecard(world.public_catalog, entry.config.population.num_segments)
+    card = FullScorecard(world.public_catalog, entry.config.population.num_segments, world.position_weight)
     lost, made = [0.0], [0]
     for batch in rollout(
         world,

@@ -49,7 +49,7 @@ def score(
 ) -> dict[str, Any]:
     """Every metric of a policy in a world, as `score_policy`."""
     config = world.config
-    card = FullScorecard(world.public_catalog, config.population.num_segments)
+    card = FullScorecard(world.public_catalog, config.population.num_segments, world.position_weight)
     served = rollout(
         world,
         policy,

@@ -37,7 +37,7 @@ class Scorecard:
 
     Args:
         base_popularity: [N] float64, the catalog's public base popularity.
-        position_weight: [K] float64 or None, see `ItemTally`.
+        position_weight: [K] floats or None, see `ItemTally`; `World.position_weight` weighs by examination.
     """
 
     def __init__(self, base_popularity: np.ndarray, position_weight: np.ndarray | None = None) -> None:
@@ -98,7 +98,7 @@ class FullScorecard(Scorecard):
     Args:
         catalog: the world's public catalog.
         num_segments: S.
-        position_weight: as in `Scorecard`; `World.params["examination"][0]` weighs by examination.
+        position_weight: as in `Scorecard`.
         with_regret: whether batches hold the truth (`rollout(..., with_oracle=True)`).
     """
 

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from agents import Popular
 from benchmarks import compare as module
 from benchmarks.compare import Preset, compare
 from benchmarks.errors import UsageError
-from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent
+from benchmarks.experiment import HELD_OUT_SEED, Experiment, score_agent, serve_held_out
 from benchmarks.rows import lookup
 from benchmarks.summary import REFERENCES
+from tests.small_worlds import small_world
 
 SMALL = Preset(num_seeds=2, log_decisions=1_500, online_decisions=500, online_users=16, eval_users=60)
 AGENTS = {*REFERENCES, "sqn"}
@@ -131,3 +133,16 @@ def test_a_task_is_a_pure_function_of_its_arguments(run):
     again = [score_agent(experiment, "sqn", seed, report=lambda _: None) for seed in summary["seeds"]]
     mean = np.mean([result["metrics"]["reward_per_user"] for result in again])
     assert mean == pytest.approx(reported["value"], rel=1e-12)
+
+
+def test_comparisons_of_slates_have_exposure_by_examination():
+    """A ranking shows what is popular on top, where it is seen."""
+    world = small_world(4, choice={"position_exponent": 2.0})
+    policy = Popular(world.public_catalog, 4)
+    card = serve_held_out(world, policy, np.arange(50), 0, 5, lambda done: None).result()
+    assert card["examined_average_popularity"] > card["average_popularity"]
+    single = small_world(1)
+    alone = serve_held_out(
+        single, Popular(single.public_catalog), np.arange(50), 0, 5, lambda done: None
+    ).result()
+    assert "examined_average_popularity" not in alone
