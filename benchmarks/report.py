@@ -107,11 +107,16 @@ def table_html(section: Section, place: int) -> str:
     more = len(section.rows) - len(rows)
     note = f" The first {len(rows)}; {more} more are in {section.folder / 'summary.json'}." if more else ""
     return (
-        f"<details open><summary>{len(section.rows)} rows</summary>"
+        f"<details open><summary>{counted(section.rows, 'row')}</summary>"
         f'<div class="scroll" tabindex="0" role="region" aria-labelledby="h{place}">'
         f"<table><caption>Click a heading to sort.{html.escape(note)}</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )
+
+
+def counted(things: Sequence[Any], name: str) -> str:
+    """How many there are, in words: 1 row, 2 rows."""
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def cell_html(value: Any) -> str:
@@ -146,7 +151,8 @@ def make_text(sections: Sequence[Section]) -> str:
             texts = [finding["text"] for finding in section.findings if finding["shown"] == shown]
             if texts:
                 parts.append(f"\n{heading}:\n\n" + "".join(f"- {text}\n" for text in texts))
-        parts.append(f"\n{len(section.rows)} rows and {len(section.figures)} figures: `{section.folder}`. ")
+        held = f"{counted(section.rows, 'row')} and {counted(section.figures, 'figure')}"
+        parts.append(f"\n{held}: `{section.folder}`. ")
         origin = section.about["provenance"]
         parts.append(f"Commit {origin.get('commit')}, stream version {origin.get('stream_version')}.\n")
     return "".join(parts)
