@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 
 import numpy as np
@@ -34,7 +35,8 @@ def small_compare(out, **changes):
         "console": console,
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(module.PRESETS, "quick", SMALL)
+        for name in module.PRESETS:
+            patch.setitem(module.PRESETS, name, SMALL)
         return compare(**(arguments | changes))
 
 
@@ -133,6 +135,14 @@ def test_a_task_is_a_pure_function_of_its_arguments(run):
     again = [score_agent(experiment, "sqn", seed, report=lambda _: None) for seed in summary["seeds"]]
     mean = np.mean([result["metrics"]["reward_per_user"] for result in again])
     assert mean == pytest.approx(reported["value"], rel=1e-12)
+
+
+def test_full_says_what_it_costs_before_it_starts(tmp_path):
+    console = Console(width=120, record=True, file=io.StringIO())
+    small_compare(tmp_path, preset="full", scenario="Tiny-v0", num_seeds=1, console=console)
+    assert console.export_text().startswith("5 tasks, about 0.0 core-hours: 0.0 h on 1 process\n")
+    seconds = [module.core_seconds(["sqn", "dqn"], size, size.num_seeds) for size in module.PRESETS.values()]
+    assert 10 * seconds[0] < seconds[1]
 
 
 def test_comparisons_of_slates_have_exposure_by_examination():
