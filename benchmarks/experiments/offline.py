@@ -22,16 +22,16 @@ from benchmarks.statistics import gap_share
 from benchmarks.tasks import Task
 
 NAME = "offline"
-LEARNERS = {
-    "ips recorded": "ips",
-    "ips estimated": "ips:behaviour=estimated",
-    "ips uncorrected": "ips:weighting=none",
-    "sqn ce": "sqn",
-    "sqn q": "sqn:acting_head=q",
-    "cql": "cql",
-    "next-item": "next-item",
+LEARNERS: dict[str, tuple[str, str | None]] = {
+    "ips recorded": ("ips", None),
+    "ips estimated": ("ips:behaviour=estimated", None),
+    "ips uncorrected": ("ips:weighting=none", None),
+    "sqn ce": ("sqn", "ce"),
+    "sqn q": ("sqn", "q"),
+    "cql": ("cql", None),
+    "next-item": ("next-item", None),
 }
-"""Name -> specification: three of one policy gradient, two heads of one value learner."""
+"""Name -> specification, and the head that acts of a learner that is trained once for two."""
 CONTESTS = (
     ("ips recorded", "ips uncorrected"),
     ("ips recorded", "ips estimated"),
@@ -80,7 +80,7 @@ SIZES: dict[str, Size] = {
         "dim": 32,
         "num_users": 600,
         "evaluation_users": 400,
-        "num_seeds": 5,
+        "num_seeds": 10,
     },
     "full": {
         "scenario": "Storefront-v0",
@@ -114,27 +114,38 @@ def arms_of(size: Size) -> list[Arm]:
     return [(learner, *log) for log in logs_of(size) for learner in size["learners"]]
 
 
+def trainings_of(size: Size) -> dict[str, dict[str, str | None]]:
+    """Specification -> {learner: head that acts}: what is trained on every log."""
+    trainings: dict[str, dict[str, str | None]] = {}
+    for learner in size["learners"]:
+        specification, head = LEARNERS[learner]
+        trainings.setdefault(specification, {})[learner] = head
+    return trainings
+
+
 def served_of(size: Size) -> list[str]:
     """Policies that learn nothing: the logging policies, and the ends of the gap."""
     return list(dict.fromkeys([FLOOR, CEILING, *(policy for policy, _ in logs_of(size))]))
 
 
 def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
-    """One for each learner, log and seed, and for each policy that only serves."""
+    """One for each training, log and seed, and for each policy that only serves."""
     shared = ("scenario", "updates", "batch_size", "dim", "num_users", "evaluation_users")
     learned = [
         Task(
-            arm_task((learner, policy, decisions), seed),
+            training_task(specification, policy, decisions, seed),
             learn_and_estimate,
             {
-                "learner": LEARNERS[learner],
+                "learner": specification,
+                "heads": heads,
                 "logging": POLICIES[policy],
                 "log_decisions": decisions,
                 "seed": seed,
                 **{key: size[key] for key in shared},
             },
         )
-        for learner, policy, decisions in arms_of(size)
+        for policy, decisions in logs_of(size)
+        for specification, heads in trainings_of(size).items()
         for seed in seeds
     ]
     served = [
@@ -154,9 +165,10 @@ def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
     return learned + served
 
 
-def arm_task(arm: Arm, seed: int) -> str:
+def training_task(specification: str, policy: str, decisions: int, seed: int) -> str:
     """File stem of a result."""
-    return f"{arm_name(arm)}-seed-{seed}".replace(", ", "-").replace(" ", "-")
+    name = specification.replace(":", "-").replace("=", "-")
+    return f"{name}-{policy}-{decisions}-seed-{seed}".replace(" ", "-")
 
 
 def served_task(policy: str, seed: int) -> str:
@@ -173,7 +185,7 @@ def arm_name(arm: Arm) -> str:
 def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[int]) -> Score:
     """Shares of the gap and effective samples, what differs, and estimates against truths."""
     place, arms = size["scenario"], arms_of(size)
-    results = {arm: [result(arm_task(arm, seed)) for seed in seeds] for arm in arms}
+    results = {arm: [result_of(result, arm, seed) for seed in seeds] for arm in arms}
     served = {
         policy: np.array([result(served_task(policy, seed))["return"] for seed in seeds])
         for policy in served_of(size)
@@ -209,6 +221,13 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
         findings + found_estimates,
         {"scatter": {name: scatter(results, name) for name in ESTIMATORS}},
     )
+
+
+def result_of(result: Callable[[str], dict[str, Any]], arm: Arm, seed: int) -> dict[str, Any]:
+    """What came of an arm with a seed."""
+    learner, policy, decisions = arm
+    found: dict[str, Any] = result(training_task(LEARNERS[learner][0], policy, decisions, seed))[learner]
+    return found
 
 
 def questions(
@@ -266,11 +285,11 @@ def told(arm: Arm) -> str:
 def core_seconds(size: Size, seeds: Sequence[int]) -> float:
     """By updates, users and decisions."""
     scale = size["batch_size"] * size["dim"] / (512 * 32)
-    each = size["updates"] * scale * SECONDS_PER_UPDATE
-    each += size["num_users"] * SECONDS_PER_USER + size["evaluation_users"] * SECONDS_PER_ESTIMATED_USER
+    trained = len(trainings_of(size)) * len(logs_of(size)) * size["updates"] * scale * SECONDS_PER_UPDATE
+    each = size["num_users"] * SECONDS_PER_USER + size["evaluation_users"] * SECONDS_PER_ESTIMATED_USER
     logs = sum(decisions for _, _, decisions in arms_of(size)) * SECONDS_PER_DECISION
     served = len(served_of(size)) * size["num_users"] * 0.008
-    return (len(arms_of(size)) * each + logs + served) * len(seeds)
+    return (trained + len(arms_of(size)) * each + logs + served) * len(seeds)
 
 
 EXPERIMENT = Definition(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.experiments.serve import changed_world, user_returns
+from benchmarks.experiments.serve import acting_by, changed_world, user_returns
 from benchmarks.ope import SERVED_FROM, estimate
 from benchmarks.tasks import Report
 from recsim_env import Decision, World, get_scenario, rollout
@@ -54,6 +55,7 @@ def mean_return(
 def learn_and_estimate(
     scenario: str,
     learner: str,
+    heads: Mapping[str, str | None],
     logging: str,
     log_decisions: int,
     seed: int,
@@ -70,9 +72,10 @@ def learn_and_estimate(
     in no other.
 
     Returns:
-        {"return", "decision": the truths; "effective_share": of the second log's decisions; "estimates":
-        name -> value, None where there is none}. "decision" is the exact expected reward of the learner's
-        choices in the situations of the second log.
+        For each name of `heads`, the learner acting by that head (None: as it does): {"return", "decision":
+        the truths; "effective_share": of the second log's decisions; "estimates": name -> value, None where
+        there is none}. "decision" is the exact expected reward of the learner's choices in the situations of
+        the second log.
     """
     from agents import AgentSpec, make_logging_policy
 
@@ -85,15 +88,22 @@ def learn_and_estimate(
         .make()
         .fit(log, catalog, seed=seed, progress=lambda step, total, _: report(0.7 * step / total))
     )
-    earned = mean_return(world, scenario, agent, seed, num_users, lambda done: report(0.7 + 0.2 * done))
-    second, decision = evaluation_log(world, scenario, logger, agent, seed, evaluation_users)
-    found, _, _ = estimate(second, world, agent, None, 1.0, list(ESTIMATORS), lambda *_: None)
+    arms = {name: agent if head is None else acting_by(agent, head) for name, head in heads.items()}
+    results = {}
+    for name, arm in arms.items():
+        earned = mean_return(world, scenario, arm, seed, num_users, lambda _: None)
+        second, decision = evaluation_log(world, scenario, logger, arm, seed, evaluation_users)
+        results[name] = {"return": earned, "decision": decision, **estimated(world, second, arm)}
+        report(0.7 + 0.3 * len(results) / len(arms))
+    return results
+
+
+def estimated(world: World, log: EventLog, arm: Policy) -> dict[str, Any]:
+    """{"effective_share", "estimates"} of a policy from a log."""
+    found, _, _ = estimate(log, world, arm, None, 1.0, list(ESTIMATORS), lambda *_: None)
     values = {one.estimator: one for _, one in found}
-    effective = values["snips"].effective_sample_size
     return {
-        "return": earned,
-        "decision": decision,
-        "effective_share": (effective or 0.0) / len(second),
+        "effective_share": (values["snips"].effective_sample_size or 0.0) / len(log),
         "estimates": {
             name: values[name].value if name in values and math.isfinite(values[name].value) else None
             for name in ESTIMATORS

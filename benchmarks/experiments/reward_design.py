@@ -53,9 +53,9 @@ SIZES: dict[str, Size] = {
     "standard": {
         "scenarios": SCENARIOS,
         "agents": [ORACLE, "ips", "sqn"],
-        "num_users": 1_000,
-        "log_decisions": 200_000,
-        "num_seeds": 5,
+        "num_users": 600,
+        "log_decisions": 150_000,
+        "num_seeds": 10,
     },
     "full": {
         "scenarios": SCENARIOS,
@@ -65,7 +65,7 @@ SIZES: dict[str, Size] = {
         "num_seeds": 20,
     },
 }
-SECONDS_PER_USER, SECONDS_PER_DECISION = 0.012, 0.0006
+SECONDS_PER_USER, SECONDS_PER_DECISION = 0.012, 0.0004
 
 
 def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:

@@ -25,12 +25,15 @@ def results_of(size, seeds, returns, estimates):
             found[offline.served_task(policy, seed)] = {"return": own}
         for arm in offline.arms_of(size):
             earned = returns(arm) + luck[place]
-            found[offline.arm_task(arm, seed)] = {
+            learner, policy, decisions = arm
+            task = offline.training_task(offline.LEARNERS[learner][0], policy, decisions, seed)
+            found.setdefault(task, {})[learner] = {
                 "return": earned,
                 "decision": earned / 5,
                 "effective_share": 0.5,
                 "estimates": {name: estimates(name, arm, earned) for name in ESTIMATORS},
             }
+    assert set(found) == {task.name for task in offline.tasks(size, seeds)}
     return found.__getitem__
 
 
