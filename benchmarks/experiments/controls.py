@@ -36,7 +36,7 @@ SIZES: dict[str, Size] = {
 """`decisions`: scenario -> length of logs where it is not the case's own."""
 SECONDS: dict[str, float] = {
     "Tiny-v0": 150.0,
-    "LongTermSatisfaction-v0": 800.0,
+    "LongTermSatisfaction-v0": 1_400.0,
     "Memoryless-v0": 150.0,
     "Storefront-v0": 600.0,
 }

@@ -97,7 +97,7 @@ SIZES: dict[str, Size] = {
         "num_seeds": 10,
     },
 }
-SECONDS_PER_UPDATE, SECONDS_PER_USER, SECONDS_PER_ESTIMATED_USER = 0.029, 0.0016, 0.0035
+SECONDS_PER_UPDATE, SECONDS_PER_USER, SECONDS_PER_ESTIMATED_USER = 0.0255, 0.0016, 0.0035
 SECONDS_PER_DECISION = 4e-6
 """Of one core: of a network of size 32, for users of Storefront."""
 

@@ -53,7 +53,7 @@ SIZES: dict[str, Size] = {
     "standard": {
         "scenarios": SCENARIOS,
         "agents": [ORACLE, "ips", "sqn"],
-        "num_users": 600,
+        "num_users": 500,
         "log_decisions": 150_000,
         "num_seeds": 10,
     },

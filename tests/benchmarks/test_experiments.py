@@ -177,6 +177,21 @@ def test_every_experiment_has_every_preset():
         assert costs == sorted(costs)
 
 
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_quick_takes_minutes_and_standard_two_hours_of_two_cores(name):
+    """By estimate. Of `controls` each world alone does, all four do not."""
+    definition = find_experiment(name)
+    quick, standard = (
+        definition.core_seconds(size, range(size["num_seeds"]))
+        for size in (definition.sizes["quick"], definition.sizes["standard"])
+    )
+    assert quick <= 2 * 10 * 60
+    if name == "controls":
+        worlds = [in_one_scenario(definition, "standard", world) for world in controls.CASES]
+        standard = max(definition.core_seconds(size, range(size["num_seeds"])) for size in worlds)
+    assert standard <= 2 * 2 * 3600
+
+
 def test_an_unknown_experiment_names_the_nearest():
     with pytest.raises(UsageError, match="exploration"):
         find_experiment("exploraton")
