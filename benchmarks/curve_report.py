@@ -77,13 +77,13 @@ def draw_learning_curve(summary: Mapping[str, Any], folder: Path) -> Path:
                 )
                 if row["lower"] is not None:
                     axes.plot([x, x], [row["lower"], row["upper"]], color=look.colour, lw=1.4)
-            labels.append((means[-1], f"{display_name(agent)}  {100 * means[-1]:.0f} %", look.colour))
+            labels.append((means[-1], f"{display_name(agent)}  {means[-1]:.0%}", look.colour))
         logging = rows["logging", "gap_share"]
         look = look_of("logging", agents)
         axes.axhline(logging["value"], color=look.colour, ls=look.dash, lw=1.2)
         if logging["lower"] is not None:
             axes.axhspan(logging["lower"], logging["upper"], color=look.colour, alpha=0.12, lw=0)
-        labels.append((logging["value"], f"logging policy  {100 * logging['value']:.0f} %", look.colour))
+        labels.append((logging["value"], f"logging policy  {logging['value']:.0%}", look.colour))
         axes.set_xscale("log")
         axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
         axes.set_xticks(sizes)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from benchmarks.deploy_report import power_curve
 from benchmarks.deploy_worlds import WORLDS
@@ -37,7 +37,7 @@ def draw_power(summary: Mapping[str, Any], out: Path) -> None:
         left.errorbar(harm, value, np.abs(ends - value), color=look.colour, marker=look.marker, ms=4, lw=1.4)
         left.set_ylim(-0.02, 1.04)
         left.yaxis.set_major_formatter(PercentFormatter(1.0))
-        left.set_title("rolled back within the horizon")
+        left.set_title("releases rolled back within the horizon")
         known = [(1 - factor, late) for factor, _, late in curve if late["value"] is not None and factor < 1]
         middle = np.array([late["value"] for _, late in known])
         range_ = np.array([[late["lower"], late["upper"]] for _, late in known]).T
@@ -50,10 +50,11 @@ def draw_power(summary: Mapping[str, Any], out: Path) -> None:
             ms=4,
         )
         right.set_yscale("log")
-        right.set_title("requests to rollback, median of those")
+        right.set_title("median requests until rollback, if ever")
         for axes in (left, right):
             axes.set_xlabel("harm: reward lost by the release, share of the control's")
-            axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+            axes.xaxis.set_major_locator(MultipleLocator(0.05))
+            axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
 def draw_worlds(folder: TaskFolder, out: Path) -> None:

@@ -89,6 +89,6 @@ def draw_frontier(
     panel.set_xlabel("reward per user")
     panel.set_ylabel("impressions that go to the tail")
     panel.yaxis.set_major_formatter(PercentFormatter(1.0))
-    panel.set_title("Frontier of reward and exposure")
+    panel.set_title("Tail share against reward")
     panel.margins(x=0.15, y=0.15)
     label_points(panel, marks)
