@@ -82,6 +82,24 @@ def test_every_claim_is_a_saved_row(line):
     check(text, ROWS[tuple(part.strip() for part in source.strip("`").split(" / "))])
 
 
+def test_every_world_of_the_controls_says_which_code_it_was_run_with():
+    worlds = [world for source in CONTROLS["sources"] for world in source["scenarios"]]
+    assert sorted(worlds) == sorted({row["scenario"] for row in CONTROLS["rows"]})
+    assert all(
+        re.fullmatch("[0-9a-f]{40}", source["provenance"]["commit"]) for source in CONTROLS["sources"]
+    )
+
+
+@pytest.mark.parametrize("world", ["Tiny-v0", "LongTermSatisfaction-v0"])
+def test_learners_with_foresight_come_near_the_known_optimum_and_beat_their_controls(world):
+    rows = [row for row in CONTROLS["rows"] if row["scenario"] == world and row["control"]]
+    assert {row["agent"] for row in rows} == {"dqn", "slateq", "sqn, Q head"}
+    for row in rows:
+        assert row["share_of_optimum"] >= {"Tiny-v0": 0.95, "LongTermSatisfaction-v0": 0.90}[world], row
+        assert row["lower"] > 0, row
+        assert row["seeds"] == 10
+
+
 def test_the_table_of_learners_and_controls_is_that_of_the_saved_rows():
     """Every arm has a line, and every difference to a control a cell."""
     head, *lines = table_after("### Learners beside their controls", AGENTS_PAGE)
