@@ -85,9 +85,7 @@ def test_every_claim_is_a_saved_row(line):
 def test_every_world_of_the_controls_says_which_code_it_was_run_with():
     worlds = [world for source in CONTROLS["sources"] for world in source["scenarios"]]
     assert sorted(worlds) == sorted({row["scenario"] for row in CONTROLS["rows"]})
-    assert all(
-        re.fullmatch("[0-9a-f]{40}", source["provenance"]["commit"]) for source in CONTROLS["sources"]
-    )
+    assert all(re.fullmatch("[0-9a-f]{40}", source["provenance"]["commit"]) for source in CONTROLS["sources"])
 
 
 @pytest.mark.parametrize("world", ["Tiny-v0", "LongTermSatisfaction-v0"])
