@@ -12,9 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # Who may touch the global generators: the scope that restores them, for a library that draws from nothing
-# else, and the checks that user models and agents leave them alone.
+# else, a replay buffer of that library, sampled inside the scope, and the checks that user models and agents
+# leave them alone.
 EXEMPT = {
     "agents/seeding.py": {"scoped_global_rng"},
+    "agents/online/n_step_replay.py": {"_get_samples"},
     "agents/testing.py": {"_global_states"},
     "recsim_env/testing.py": {"_seed_compiled_generator", "test_luck_comes_from_the_streams_alone"},
 }

@@ -71,14 +71,21 @@ def results(accuracy, reward):
 
 @pytest.mark.parametrize(
     ("reward", "kendall", "spearman"),
-    [((1, 2, 3, 4), 1.0, 1.0), ((4, 3, 2, 1), -1.0, -1.0), ((1, 3, 2, 4), 2 / 3, 0.8)],
+    [
+        ((1, 2, 3, 4), 1.0, 1.0),
+        ((4, 3, 2, 1), -1.0, -1.0),
+        ((1, 3, 2, 4), 2 / 3, 0.8),
+        ((2, 4, 1, 3), 0.0, 0.0),
+    ],
 )
 def test_rank_correlations_by_hand(reward, kendall, spearman):
     rows, findings = agreement("Tiny-v0", results((0.1, 0.2, 0.3, 0.4), reward))
     found = {one["metric"]: one["value"] for one in rows}
     assert found["kendall_ndcg@10"] == pytest.approx(kendall)
     assert found["spearman_hr@10"] == pytest.approx(spearman)
-    assert findings[0].shown == (kendall > 0)
+    said = "alike" if kendall > 0 else "the other way round" if kendall < 0 else "not shown to be alike"
+    assert f"agents is {said}: " in findings[0].text
+    assert findings[0].shown == (kendall != 0)
     assert "The most accurate is d" in findings[0].text
 
 
