@@ -220,7 +220,10 @@ def test_a_killed_process_resumes_bit_for_bit(tmp_path):
     kills = 0
     for attempt in range(20):
         process = subprocess.Popen(
-            [*command, str(tmp_path / "cut")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [*command, str(tmp_path / "cut")],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         waited = time.monotonic()
         while kills < 3 and process.poll() is None and time.monotonic() - waited < 600:
