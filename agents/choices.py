@@ -19,6 +19,7 @@ from torch import Tensor
 
 from agents.sampling import FloatArray, IntArray, as_action, top_k
 from agents.spec import Observation
+from recsim_env import Decision
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
@@ -121,6 +122,12 @@ def action_of(slate: IntArray, choices: Choices | None) -> IntArray:
 def best_action(score: NDArray[Any], choices: Choices | None, num_slots: int) -> IntArray:
     """The action that shows the K highest scores, best first: [B] or [B, K]; scores as `Choices.score`'s."""
     return action_of(top_k(score if choices is None else choices.score(score), num_slots), choices)
+
+
+def best_decision(score: NDArray[Any], choices: Choices | None, num_slots: int) -> Decision:
+    """To show each user the K highest of their choices' scores, [B, n], best first, with certainty."""
+    slate = top_k(score, num_slots)
+    return Decision(action_of(slate, choices), np.ones(len(slate)))
 
 
 def choices_in(

@@ -19,7 +19,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.dqn.policies import MultiInputPolicy
 from torch import Tensor
 
-from agents.choices import Choices, action_of, choices_in
+from agents.choices import Choices, best_decision, choices_in
 from agents.encoders import ItemTable, check_encoder
 from agents.learner import check_settings
 from agents.learning.batches import check_n_steps
@@ -28,7 +28,7 @@ from agents.online.dueling import DuelingPolicy
 from agents.online.n_step_replay import NStepDictReplayBuffer
 from agents.online.online_agent import OnlineAgent
 from agents.online.sb3 import HistoryExtractor, SB3VecEnv
-from agents.sampling import FloatArray, top_k
+from agents.sampling import FloatArray
 from agents.seeding import scoped_global_rng, single_thread
 from agents.spec import Observation
 from recsim_env import Decision
@@ -141,8 +141,12 @@ class DQN(OnlineAgent):
                 target_update_interval=max(config.target_update_interval, env.num_envs),
                 exploration_fraction=config.exploration_fraction,
                 exploration_final_eps=config.exploration_final_eps,
-                replay_buffer_class=NStepDictReplayBuffer if config.n_steps > 1 else None,
-                replay_buffer_kwargs=self._replay_kwargs(),
+                replay_buffer_class=NStepDictReplayBuffer,
+                replay_buffer_kwargs={
+                    "n_steps": config.n_steps,
+                    "gamma": config.gamma,
+                    "handle_timeout_termination": not config.episodic,
+                },
                 policy_kwargs=self._policy_kwargs(catalog),
                 device="cpu",
             )
@@ -151,12 +155,6 @@ class DQN(OnlineAgent):
         assert isinstance(model.policy, MultiInputPolicy)
         self.policy = model.policy
         self.policy.set_training_mode(False)
-
-    def _replay_kwargs(self) -> dict[str, Any]:
-        kwargs: dict[str, Any] = {"handle_timeout_termination": not self.config.episodic}
-        if self.config.n_steps > 1:
-            kwargs |= {"n_steps": self.config.n_steps, "gamma": self.config.gamma}
-        return kwargs
 
     def _learning_rate(self, progress_remaining: float) -> float:
         """Of Adam, when this share of the training lies ahead."""
@@ -207,9 +205,7 @@ class DQN(OnlineAgent):
 
         Raises: as `score`.
         """
-        value, choices = self.score(observation)
-        slate = top_k(value, 1)
-        return Decision(action_of(slate, choices), np.ones(len(slate)))
+        return best_decision(*self.score(observation), 1)
 
     def learned_arrays(self) -> Mapping[str, Tensor]:
         """The Q-network; the replay buffer and the optimizer are not kept."""

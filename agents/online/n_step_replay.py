@@ -56,10 +56,5 @@ class NStepDictReplayBuffer(DictReplayBuffer):
             discounts=self.to_torch(discount[:, None]),
         )
 
-    def _tensors(
-        self,
-        columns: dict[str, NDArray[Any]],
-        place: Rows,
-        user: Rows,
-    ) -> dict[str, Tensor]:
+    def _tensors(self, columns: dict[str, NDArray[Any]], place: Rows, user: Rows) -> dict[str, Tensor]:
         return {key: self.to_torch(column[place, user]) for key, column in columns.items()}

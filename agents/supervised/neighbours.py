@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.choices import Choices, Dates, action_of, choices_in, saved_dates
+from agents.choices import Choices, Dates, best_decision, choices_in, saved_dates
 from agents.learner import Learner
 from agents.learning.batches import CLICK, session_ends
 from agents.learning.log_data import spec_of_log
 from agents.learning.training import Progress
-from agents.sampling import FloatArray, IntArray, top_k
+from agents.sampling import FloatArray, IntArray
 from agents.spec import Observation, ObservationSpec
 from recsim_env import Decision
 
@@ -87,9 +87,7 @@ class NeighbourAgent(Learner):
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """The best choices of each user. Raises: as `score`."""
-        score, choices = self.score(observation)
-        slate = top_k(score, self.spec.slate_size)
-        return Decision(action_of(slate, choices), np.ones(len(slate)))
+        return best_decision(*self.score(observation), self.spec.slate_size)
 
     @torch.inference_mode()
     def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
