@@ -85,6 +85,9 @@ def why_unable(name: str, config: WorldConfig) -> str | None:
         return f"agent {name!r} recommends single items; this scenario asks for {config.slate_size}"
     if candidates and (single or issubclass(kind, OfflineAgent)):
         return f"agent {name!r} learns where all items can be chosen; this scenario offers {candidates}"
+    most, num_items = getattr(kind, "most_items", None), config.catalog.num_items
+    if most is not None and num_items > most:
+        return f"agent {name!r} keeps all pairs of at most {most:,} items; this scenario has {num_items:,}"
     return None
 
 

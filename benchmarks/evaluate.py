@@ -26,7 +26,7 @@ from benchmarks.tasks import SETTINGS_FILE, write_json
 from benchmarks.terminal import titled_table
 from benchmarks.train import AGENT
 from recsim_env import World, get_scenario, rollout
-from recsim_env.metrics import Scorecard
+from recsim_env.metrics import FullScorecard
 
 if TYPE_CHECKING:
     from recsim_env import Policy
@@ -111,7 +111,8 @@ def serve(
     """{"returns": [users] reward of each user, "metrics": the scorecard's}; the luck is the same for all."""
     users = world.users(num_users, seed * num_users)
     returns = np.zeros(num_users)
-    card = Scorecard(world.public_catalog.base_popularity, world.position_weight)
+    segments = world.config.population.num_segments
+    card = FullScorecard(world.public_catalog, segments, world.position_weight, with_regret=False)
     began = time.perf_counter()
     display.start(label)
     generator = np.random.default_rng([seed, SCORING_DRAWS])

@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode
 from benchmarks.tasks import Report
 from recsim_env import World, get_scenario, rollout
 from recsim_env.event_log import collect_log
-from recsim_env.metrics import Scorecard
+from recsim_env.metrics import FullScorecard
 
 if TYPE_CHECKING:
     from recsim_env import Policy
@@ -80,8 +80,14 @@ def score_agent(experiment: Experiment, agent: str, seed: int, report: Report) -
 
 
 def serve_held_out(
-    world: World, policy: Policy, users: np.ndarray, seed: int, max_steps: int, report: Report
-) -> Scorecard:
+    world: World,
+    policy: Policy,
+    users: np.ndarray,
+    seed: int,
+    max_steps: int,
+    report: Report,
+    with_regret: bool = False,
+) -> FullScorecard:
     """Let a policy serve users of stream seed `HELD_OUT_SEED`, and count.
 
     Args:
@@ -91,10 +97,20 @@ def serve_held_out(
         seed: of the policy's own draws.
         max_steps: horizon.
         report: called with the fraction done.
+        with_regret: whether to ask the myopic oracle at every decision; slow where slates are long.
     """
-    generator = np.random.default_rng([seed, SCORING_DRAWS])
-    card = Scorecard(world.public_catalog.base_popularity, world.position_weight)
-    for batch in rollout(world, policy, users, seed=HELD_OUT_SEED, generator=generator, max_steps=max_steps):
+    card = FullScorecard(
+        world.public_catalog, world.config.population.num_segments, world.position_weight, with_regret
+    )
+    for batch in rollout(
+        world,
+        policy,
+        users,
+        seed=HELD_OUT_SEED,
+        generator=np.random.default_rng([seed, SCORING_DRAWS]),
+        max_steps=max_steps,
+        with_oracle=with_regret,
+    ):
         card.update(batch)
         report(card.engagement.num_users / len(users))
     return card

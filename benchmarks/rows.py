@@ -13,19 +13,47 @@ KEYS = ("experiment", "scenario", "agent", "metric", "value", "lower", "upper", 
 """Of a row; some have more."""
 
 RESAMPLING_SEED = 0
+SHARES = (
+    "catalog_coverage",
+    "exposure_gini",
+    "examined_exposure_gini",
+    "exposure_entropy",
+    "examined_exposure_entropy",
+    "tail_share",
+    "examined_tail_share",
+    "return_rate",
+    "churn_rate",
+    "user_novelty",
+    "state_coverage",
+    "segment_reward_parity",
+    "segment_tail_gap",
+    "topic_disparity",
+    "coverage",
+    "survival",
+    "lorenz",
+    "hr@10",
+    "ndcg@10",
+)
+AT_LEAST_ZERO = (
+    "session_length",
+    "clicks_per_user",
+    "likes_per_user",
+    "purchases_per_user",
+    "revenue_per_user",
+    "visits_per_user",
+    "action_entropy",
+    "average_popularity",
+    "examined_average_popularity",
+    "system_novelty",
+    "new_topics_per_user",
+    "new_topics",
+    "state_entropy",
+)
+CORRELATIONS = ("kendall_hr@10", "kendall_ndcg@10", "spearman_hr@10", "spearman_ndcg@10")
 BOUNDS = {
-    "catalog_coverage": (0.0, 1.0),
-    "exposure_gini": (0.0, 1.0),
-    "tail_share": (0.0, 1.0),
-    "action_entropy": (0.0, np.inf),
-    "coverage": (0.0, 1.0),
-    "survival": (0.0, 1.0),
-    "lorenz": (0.0, 1.0),
-    "hr@10": (0.0, 1.0),
-    "ndcg@10": (0.0, 1.0),
-    **{
-        f"{name}_{metric}": (-1.0, 1.0) for name in ("kendall", "spearman") for metric in ("hr@10", "ndcg@10")
-    },
+    **dict.fromkeys(SHARES, (0.0, 1.0)),
+    **dict.fromkeys(AT_LEAST_ZERO, (0.0, np.inf)),
+    **dict.fromkeys(CORRELATIONS, (-1.0, 1.0)),
 }
 """What a metric or a curve cannot leave; intervals are cut there."""
 

@@ -47,9 +47,10 @@ def write_and_read(path: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows with the same keys as CSV, in one move."""
+    """Write rows as CSV, in one move; empty where a row lacks what others have."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
     with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
 

@@ -25,7 +25,12 @@ COMPARED_TO = ("logging", "popular")
 Scores = Mapping[str, Sequence[Mapping[str, Any]]]
 """Agent -> one result per seed, in the same order for all: {"metrics", "curves", "seconds"}, a dict each."""
 
-AFTER_THE_END = {"cumulative_reward": "last", "coverage": "last", "survival": "zero"}
+AFTER_THE_END = {
+    "cumulative_reward": "last",
+    "coverage": "last",
+    "new_topics": "last",
+    "survival": "zero",
+}
 """What a curve over steps does after the last user has left; other curves are as long for all seeds."""
 
 
@@ -34,7 +39,7 @@ def summary_rows(scores: Scores, scenario: str) -> list[dict[str, Any]]:
     reward = {agent: metric_values(results, "reward_per_user") for agent, results in scores.items()}
     rows = []
     for agent, results in scores.items():
-        for metric in results[0]["metrics"]:
+        for metric in known_everywhere(results):
             interval = over_seeds(metric_values(results, metric))
             rows.append(row(NAME, scenario, agent, metric, interval))
         share = gap_share(reward[agent], reward[FLOOR], reward[CEILING])
@@ -44,6 +49,11 @@ def summary_rows(scores: Scores, scenario: str) -> list[dict[str, Any]]:
                 difference = paired_difference(reward[agent], reward[other], resampling())
                 rows.append(row(NAME, scenario, agent, f"reward_minus_{other}", difference))
     return rows
+
+
+def known_everywhere(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The metrics that every seed has; some have no value where, say, nobody of a seed earned anything."""
+    return [name for name in results[0]["metrics"] if all(name in one["metrics"] for one in results)]
 
 
 def summary_curves(scores: Scores) -> dict[str, dict[str, dict[str, list[float | None]]]]:

@@ -53,6 +53,7 @@ REWARD_COLUMNS = (
 CATALOG_COLUMNS = (
     Column("coverage", "catalog_coverage", _percent, " %"),
     Column("entropy, nats", "action_entropy", _decimals(2)),
+    Column("new topics", "new_topics_per_user", _decimals(2), interval=False),
     Column("exposure Gini", "exposure_gini", _decimals(2)),
     Column("tail share", "tail_share", _percent, " %"),
     Column("popularity", "average_popularity", _decimals(2), interval=False),

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
     from recsim_env.event_log import EventLog
 
-MOST_ITEMS = 20_000
-"""More would need over 1.6 GB for the similarities of all pairs."""
 ROWS = 256
 """Users scored at a time: their scores of all items, and similarities to all sessions, must be held."""
 
@@ -177,11 +175,14 @@ class ItemKNN(NeighbourAgent):
 
     name = "item-knn"
     config_class = ItemKNNConfig
+    most_items = 20_000  # whose similarities take 1.6 GB
 
     def learn_sessions(self, session: IntArray, item: IntArray) -> dict[str, Tensor]:
         num_items = self.spec.num_items
-        if num_items > MOST_ITEMS:
-            raise ValueError(f"log: ItemKNN keeps all pairs of at most {MOST_ITEMS} items, got {num_items}")
+        if num_items > self.most_items:
+            raise ValueError(
+                f"log: ItemKNN keeps all pairs of at most {self.most_items} items, got {num_items}"
+            )
         start = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]]))
         size = np.diff(np.append(start, len(session)))
         together = np.zeros(num_items * num_items, np.float32)

@@ -21,6 +21,7 @@ MILLISECONDS_PER_DECISION = {
     "sac-rec": 0.33,
     "dqn": 0.45,
     "sa2c": 0.47,
+    "slateq": 0.6,
     "snqn": 0.47,
     "bootstrapped": 0.9,
 }

@@ -12,12 +12,15 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.labels import Mark
 from benchmarks.style import Look, figure
 
+MOST_BESIDE = 5
+"""Panels in a row."""
+
 
 @contextmanager
 def panels(
     folder: Path, name: str, titles: Sequence[str], lines: Sequence[tuple[str, str]]
 ) -> Iterator[Sequence[Any]]:
-    """A figure with one panel per title, side by side, that share their lines.
+    """A figure with one panel per title, side by side as far as there is room, that share their lines.
 
     Args:
         folder, name: of the files.
@@ -25,18 +28,25 @@ def panels(
         lines: (text, colour) of each line, the lowest first.
     """
     written = 0.062 * max(len(text) for text, _ in lines)  # inches, at font size 8
-    size = (0.4 + written + 2.4 * len(titles), 1.3 + 0.21 * len(lines))
-    with figure(folder, name, figsize=size, ncols=len(titles), sharey=True, squeeze=False) as (_, axes):
-        for panel, title in zip(axes[0], titles, strict=True):
+    nrows = -(-len(titles) // MOST_BESIDE)
+    ncols = -(-len(titles) // nrows)
+    size = (0.4 + written + 2.4 * ncols, (1.3 + 0.21 * len(lines)) * nrows)
+    grid = {"figsize": size, "nrows": nrows, "ncols": ncols, "sharey": True, "squeeze": False}
+    with figure(folder, name, **grid) as (_, axes):
+        used = list(axes.flat[: len(titles)])
+        for panel, title in zip(used, titles, strict=True):
             panel.set_title(title)
             panel.grid(axis="y", visible=False)
             panel.xaxis.set_major_locator(MaxNLocator(4))
-        first = axes[0, 0]
-        first.set_yticks(range(len(lines)), [text for text, _ in lines], fontsize=8)
-        first.set_ylim(-0.6, len(lines) - 0.4)
-        yield list(axes[0])
-        for tick, (_, colour) in zip(first.get_yticklabels(), lines, strict=True):
-            tick.set_color(colour)
+        for panel in axes.flat[len(titles) :]:
+            panel.set_visible(False)
+        axes[0, 0].set_yticks(range(len(lines)), [text for text, _ in lines], fontsize=8)
+        axes[0, 0].set_ylim(-0.6, len(lines) - 0.4)
+        yield used
+        for panel in axes[:, 0]:
+            for tick, (_, colour) in zip(panel.get_yticklabels(), lines, strict=True):
+                tick.set_color(colour)
+                tick.set_fontsize(8)
 
 
 def dot(panel: Any, line: float, row: Mapping[str, Any], look: Look, filled: bool = True) -> None:

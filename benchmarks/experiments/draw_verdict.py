@@ -25,7 +25,9 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
     """Normalised scores, differences of twins, performance profile, reward against exposure."""
     rows = summary["rows"]
     scenarios: list[str] = summary["settings"]["scenarios"]
-    agents: list[str] = [*summary["settings"]["agents"], PLANNING]
+    present = {row["agent"] for row in rows}
+    asked = [*summary["settings"]["agents"], *summary["settings"]["slate_agents"], PLANNING]
+    agents = [agent for agent in asked if agent in present]
     draw_scores(rows, scenarios, agents, folder)
     if any("p_corrected" in row for row in rows):
         draw_twins(rows, scenarios, agents, folder)
@@ -37,19 +39,20 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
 
 
 def draw_scores(rows: Rows, scenarios: Sequence[str], agents: Sequence[str], folder: Path) -> None:
-    """A panel for each world, a line for each agent; controls are hollow."""
-
-    def found(agent: str, scenario: str) -> Mapping[str, Any]:
-        return lookup_row(rows, scenario, agent, "normalised_score")
-
-    order = sorted(agents, key=lambda agent: np.mean([found(agent, one)["value"] for one in scenarios]))
+    """A panel for each world, a line for each agent that takes part somewhere; controls are hollow."""
+    found = of_metric(rows, "normalised_score")
+    order = sorted(
+        agents,
+        key=lambda agent: np.mean([found[agent, one]["value"] for one in scenarios if (agent, one) in found]),
+    )
     lines = [(display_name(agent), kind_look(agent).colour) for agent in order]
     with panels(folder, "verdict_scores", scenarios, lines) as axes:
         for panel, scenario in zip(axes, scenarios, strict=True):
             for end in (0.0, 1.0):
                 panel.axvline(end, color="#9a9a9a", lw=0.8)
             for line, agent in enumerate(order):
-                dot(panel, line, found(agent, scenario), kind_look(agent), ":" not in agent)
+                if (agent, scenario) in found:
+                    dot(panel, line, found[agent, scenario], kind_look(agent), ":" not in agent)
             panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             panel.set_xlabel("share of the gap from random\nto the planning oracle")
 
@@ -58,6 +61,7 @@ def draw_twins(rows: Rows, scenarios: Sequence[str], agents: Sequence[str], fold
     """A panel for each world, a line for each agent and control; filled where a difference is shown."""
     twins = [twin for twin in TWINS if twin.agent in agents and twin.control in agents][::-1]
     lines = [(f"{twin.text}  ({twin.asks})", twin_look(twin).colour) for twin in twins]
+    found = [of_metric(rows, f"reward_minus_{twin.control}") for twin in twins]
     with panels(folder, "verdict_twins", scenarios, lines) as axes:
         for panel, scenario in zip(axes, scenarios, strict=True):
             top, bottom = (
@@ -65,12 +69,19 @@ def draw_twins(rows: Rows, scenarios: Sequence[str], agents: Sequence[str], fold
             )
             panel.axvline(0, color="#9a9a9a", lw=0.8)
             for line, twin in enumerate(twins):
-                one = lookup_row(rows, scenario, twin.agent, f"reward_minus_{twin.control}")
+                one = found[line].get((twin.agent, scenario))
+                if one is None:
+                    continue
                 shown = one["p_corrected"] <= LEVEL and one["lower"] * one["upper"] > 0
                 scaled = {end: one[end] / (top - bottom) for end in ("value", "lower", "upper")}
                 dot(panel, line, scaled, twin_look(twin), shown)
             panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             panel.set_xlabel("difference, share of the gap\n(filled: shown, after Holm)")
+
+
+def of_metric(rows: Rows, metric: str) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """(agent, scenario) -> its row of a metric."""
+    return {(row["agent"], row["scenario"]): row for row in rows if row["metric"] == metric}
 
 
 def twin_look(twin: Twin) -> Look:
@@ -81,7 +92,8 @@ def twin_look(twin: Twin) -> Look:
 def draw_profiles(curves: Mapping[str, Any], looks: Mapping[str, Look], folder: Path) -> None:
     """The share of runs above each normalised score, with pointwise bands; the largest area first."""
     thresholds, profiles = curves["thresholds"], curves["profiles"]
-    order = sorted(looks, key=lambda agent: -sum(profiles[agent]["value"]))
+    shown = [agent for agent in looks if agent in profiles]
+    order = sorted(shown, key=lambda agent: -sum(profiles[agent]["value"]))
     with figure(folder, "verdict_profile", figsize=(7.6, 4.6)) as (_, axes):
         for agent in order:
             look, profile = looks[agent], profiles[agent]
@@ -110,6 +122,7 @@ def draw_profiles(curves: Mapping[str, Any], looks: Mapping[str, Look], folder: 
 
 def draw_exposure(rows: Rows, scenarios: Sequence[str], looks: Mapping[str, Look], folder: Path) -> None:
     """Tail share against normalised score, of the agents without settings."""
+    score, tail = of_metric(rows, "normalised_score"), of_metric(rows, "tail_share")
     ncols = min(len(scenarios), 2)
     nrows = -(-len(scenarios) // ncols)
     size = (5.4 * ncols, 4.3 * nrows)
@@ -119,12 +132,13 @@ def draw_exposure(rows: Rows, scenarios: Sequence[str], looks: Mapping[str, Look
             marks = [
                 cross(
                     panel,
-                    lookup_row(rows, scenario, agent, "normalised_score"),
-                    lookup_row(rows, scenario, agent, "tail_share"),
+                    score[agent, scenario],
+                    tail[agent, scenario],
                     look,
                     display_name(agent),
                 )
                 for agent, look in looks.items()
+                if (agent, scenario) in score
             ]
             panel.set_title(scenario)
             panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

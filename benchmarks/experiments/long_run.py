@@ -56,7 +56,7 @@ SIZES: dict[str, Size] = {
         "log_decisions": 50_000,
         "held_out_decisions": 20_000,
         "num_users": 500,
-        "num_seeds": 5,
+        "num_seeds": 10,
     },
     "full": {
         "scenarios": [*SCENARIOS, "Storefront-v0", "InterestEvolution-v0", "Memoryless-v0"],

@@ -47,7 +47,7 @@ SIZES: dict[str, Size] = {
         "log_decisions": 40_000,
         "most_sessions": 4_000,
         "epochs": 15,
-        "num_seeds": 5,
+        "num_seeds": 10,
     },
     "full": {
         "scenario": "Storefront-v0",
@@ -100,9 +100,9 @@ def with_data(size: Size, path: Path, out: Path) -> Size:
 
 def agents_of(size: Size) -> list[str]:
     """Those that can be had: ItemKNN keeps all pairs of items, which a large catalog has too many of."""
-    from agents.supervised.neighbours import MOST_ITEMS
+    from agents.supervised.neighbours import ItemKNN
 
-    large = size.get("data", {}).get("items", 0) > MOST_ITEMS
+    large = size.get("data", {}).get("items", 0) > ItemKNN.most_items
     return [agent for agent in size["agents"] if not (large and agent == "item-knn")]
 
 

@@ -27,14 +27,27 @@ from benchmarks.experiments.paired import Difference, Twin, differences, of_twin
 from benchmarks.rows import over_seeds, resampling, row
 from benchmarks.statistics import Interval
 from benchmarks.style import display_name
-from benchmarks.summary import metric_values
+from benchmarks.summary import known_everywhere, metric_values
 
 NAME = "verdict"
 CONTROL_WORLD = "Memoryless-v0"
 """Where the myopic oracle is optimal. It is left out of what is said of all worlds together."""
 EVERYWHERE = "all"
-"""In place of a scenario: every world but the control."""
-METRICS = ("reward_per_user", "session_length", "catalog_coverage", "tail_share", "exposure_gini")
+"""In place of a scenario: every world but the control, in which the same agents take part as in the first."""
+METRICS = (
+    "reward_per_user",
+    "session_length",
+    "return_rate",
+    "churn_rate",
+    "catalog_coverage",
+    "action_entropy",
+    "new_topics_per_user",
+    "tail_share",
+    "exposure_gini",
+    "popularity_lift",
+    "segment_reward_parity",
+)
+"""Where they have a value: users return, or come with a history, in some worlds only."""
 FORESIGHT, SUPERVISION = "foresight", "more than supervision"
 SHUFFLED, SUPERVISED = "sqn:shuffled_reward=true", "sqn:td_weight=0.0"
 TWINS = [
@@ -44,6 +57,7 @@ TWINS = [
     Twin("snqn", "snqn:gamma=0.0", FORESIGHT),
     Twin("sa2c", "sa2c:gamma=0.0", FORESIGHT),
     Twin("ips", "ips:gamma=0.0", FORESIGHT),
+    Twin("slateq", "slateq:gamma=0.0", FORESIGHT),
     Twin("dqn", "dqn:gamma=0.0", FORESIGHT),
     Twin("sqn", SHUFFLED, "rewards"),
     Twin("sqn", SUPERVISED, "the value head"),
@@ -52,8 +66,9 @@ TWINS = [
     Twin("ips", "ips:weighting=none", "importance weights"),
     *(
         Twin(agent, "next-item", SUPERVISION)
-        for agent in ("sqn", "sqn:acting_head=q", "double-dqn", "snqn", "sa2c", "ips")
+        for agent in ("sqn", "sqn:acting_head=q", "double-dqn", "snqn", "sa2c", "slateq", "ips")
     ),
+    Twin("ips:slates=items,behaviour=estimated", "ips", "items of a slate as actions of their own"),
     Twin("sqn", "hist", "more than a horizon head"),
     Twin(SHUFFLED, SUPERVISED, "values of nothing"),
 ]
@@ -86,7 +101,12 @@ def score_results(results: Results) -> Score:
         *memoryless_findings(rewards.get(CONTROL_WORLD, {}), gaps.get(CONTROL_WORLD)),
         *shuffled_finding(rewards),
     ]
-    worlds = [scenario for scenario in results if scenario != CONTROL_WORLD]
+    shared = set(next(iter(results.values())))
+    worlds = [
+        scenario
+        for scenario, of_agents in results.items()
+        if scenario != CONTROL_WORLD and set(of_agents) == shared
+    ]
     everywhere = across(worlds, rewards, gaps)
     rows = sorted(everywhere.rows + rows, key=lambda one: first_asked(one["metric"]))
     return Score(rows, controls + everywhere.findings + findings, everywhere.curves)
@@ -106,7 +126,8 @@ def scenario_rows(
         if agent == PLANNING:
             values = {metric: planned(of_agents, metric) for metric in ("reward_per_user", "session_length")}
         else:
-            values = {metric: metric_values(of_seeds, metric) for metric in METRICS}
+            known = known_everywhere(of_seeds)
+            values = {metric: metric_values(of_seeds, metric) for metric in METRICS if metric in known}
         share = gap.share(values["reward_per_user"])
         rows += [row(NAME, scenario, agent, metric, over_seeds(list(of))) for metric, of in values.items()]
         rows.append(row(NAME, scenario, agent, "normalised_score", share))

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.experiment import HELD_OUT_SEED, SCORING_DRAWS
+from benchmarks.experiment import HELD_OUT_SEED, SCORING_DRAWS, serve_held_out
 from benchmarks.tasks import Report
 from recsim_env import World, get_scenario, rollout
-from recsim_env.metrics import FullScorecard
 
 if TYPE_CHECKING:
     from recsim_env import Policy
@@ -48,20 +47,8 @@ def score(
     world: World, scenario: str, policy: Policy, seed: int, num_users: int, report: Report
 ) -> dict[str, Any]:
     """Every metric of a policy in a world, as `score_policy`."""
-    config = world.config
-    card = FullScorecard(world.public_catalog, config.population.num_segments, world.position_weight)
-    served = rollout(
-        world,
-        policy,
-        world.users(num_users, seed * num_users),
-        seed=HELD_OUT_SEED,
-        generator=np.random.default_rng([seed, SCORING_DRAWS]),
-        max_steps=get_scenario(scenario).max_episode_steps,
-        with_oracle=True,
-    )
-    for batch in served:
-        card.update(batch)
-        report(card.engagement.num_users / num_users)
+    users, max_steps = world.users(num_users, seed * num_users), get_scenario(scenario).max_episode_steps
+    card = serve_held_out(world, policy, users, seed, max_steps, report, with_regret=True)
     curves = {name: listed(curve) for name, curve in card.curves().items()}
     return {"metrics": card.result(), "curves": curves}
 

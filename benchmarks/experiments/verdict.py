@@ -1,5 +1,7 @@
 """*verdict*: every agent in every world, between random and the planning oracle, its controls beside it.
 
+In a world of slates, or of candidates, those agents take part that can learn there.
+
 The oracle looks ahead at every decision and is slow, so it serves only some users of each seed. What it gains
 there over the myopic oracle, which serves the same users with the same luck, is added to what the myopic one
 earns from all users of the seed:
@@ -19,16 +21,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from benchmarks.choices import why_unable
 from benchmarks.experiment import Experiment, score_agent, serve_held_out
 from benchmarks.experiments.costs import learning_seconds
 from benchmarks.experiments.draw_verdict import draw
 from benchmarks.experiments.frame import Definition, Score, Size
 from benchmarks.experiments.normalised import PLANNING
 from benchmarks.experiments.score_verdict import NAME, Results, score_results
+from benchmarks.summary import REFERENCES
 from benchmarks.tasks import Report, Task
-from recsim_env import World, get_scenario
+from recsim_env import SCENARIOS, World, get_scenario
 
-REFERENCES = ["random", "popular", "logging", "myopic"]
+SLATES = ["ips:slates=items,behaviour=estimated"]
+"""In worlds of slates only: with one item it is another agent's name."""
 CORE = [
     "next-item",
     "sqn",
@@ -52,10 +57,13 @@ MORE = [
     "ips",
     "ips:gamma=0.0",
     "ips:weighting=none",
+    "slateq",
+    "slateq:gamma=0.0",
     "dqn",
 ]
 MOST = [
     "sknn",
+    "reward-rates",
     "sac-rec",
     "cql",
     "snqn:gamma=0.0",
@@ -67,7 +75,8 @@ MOST = [
 SIZES: dict[str, Size] = {
     "quick": {
         "scenarios": ["Tiny-v0", "Memoryless-v0"],
-        "agents": REFERENCES + CORE,
+        "agents": [*REFERENCES, *CORE],
+        "slate_agents": SLATES,
         "log_decisions": 10_000,
         "online_decisions": 10_000,
         "online_users": 64,
@@ -77,26 +86,19 @@ SIZES: dict[str, Size] = {
     },
     "standard": {
         "scenarios": ["Storefront-v0", "Boredom-v0", "LongTermSatisfaction-v0", "Memoryless-v0"],
-        "agents": REFERENCES + CORE + MORE,
+        "agents": [*REFERENCES, *CORE, *MORE],
+        "slate_agents": SLATES,
         "log_decisions": 45_000,
         "online_decisions": 45_000,
         "online_users": 64,
         "num_users": 500,
-        "planning_users": 30,
-        "num_seeds": 5,
+        "planning_users": 15,
+        "num_seeds": 10,
     },
     "full": {
-        "scenarios": [
-            "Storefront-v0",
-            "Boredom-v0",
-            "LongTermSatisfaction-v0",
-            "InterestEvolution-v0",
-            "InterestExploration-v0",
-            "PriceTiers-v0",
-            "PriceTiersLuxury-v0",
-            "Memoryless-v0",
-        ],
-        "agents": REFERENCES + CORE + MORE + MOST,
+        "scenarios": list(SCENARIOS),
+        "agents": [*REFERENCES, *CORE, *MORE, *MOST],
+        "slate_agents": SLATES,
         "log_decisions": 1_000_000,
         "online_decisions": 1_000_000,
         "online_users": 64,
@@ -129,10 +131,18 @@ def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
             score_agent,
             {"experiment": experiment_of(size, scenario), "agent": agent, "seed": seed},
         )
-        for agent in reversed(size["agents"])
+        for agent in reversed([*size["agents"], *size["slate_agents"]])
         for scenario in size["scenarios"]
+        if agent in agents_in(size, scenario)
         for seed in seeds
     ]
+
+
+def agents_in(size: Size, scenario: str) -> list[str]:
+    """Those of a size that can learn in a scenario, or need not."""
+    config = get_scenario(scenario).config
+    asked = [*size["agents"], *(size["slate_agents"] if config.slate_size > 1 else [])]
+    return [agent for agent in asked if why_unable(agent.partition(":")[0], config) is None]
 
 
 def experiment_of(size: Size, scenario: str) -> Experiment:
@@ -186,7 +196,7 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     results: Results = {
         scenario: {
             agent: [result(task_name(scenario, agent, seed)) for seed in seeds]
-            for agent in [*size["agents"], PLANNING]
+            for agent in [*agents_in(size, scenario), PLANNING]
         }
         for scenario in size["scenarios"]
     }
@@ -199,17 +209,24 @@ SECONDS_PER_PLANNED_USER = {
     "Memoryless-v0": 0.36,
     "InterestExploration-v0": 0.5,
     "Storefront-v0": 2.0,
+    "StorefrontCalibrated-v0": 4.7,
+    "TwoStage-v0": 7.0,
+    "Lifetime-v0": 12.2,
+    "StorefrontSlate-v0": 13.1,
 }
 """As in docs/results/headroom.json; about 1 in other worlds."""
+SLATES_TAKE = 2.0
+"""As long to learn from, ten of 10,000 items, as one of 1,000."""
 
 
 def core_seconds(size: Size, seeds: Sequence[int]) -> float:
     """By the decisions that agents learn from, the users served, and those planned for."""
-    each = learning_seconds(size["agents"], size["log_decisions"], size["num_users"])
-    planned = [
-        size["planning_users"] * SECONDS_PER_PLANNED_USER.get(scenario, 1.0) for scenario in size["scenarios"]
-    ]
-    return len(seeds) * (len(planned) * each + sum(planned))
+    seconds = 0.0
+    for scenario in size["scenarios"]:
+        learned = learning_seconds(agents_in(size, scenario), size["log_decisions"], size["num_users"])
+        seconds += learned * (SLATES_TAKE if get_scenario(scenario).config.slate_size > 1 else 1.0)
+        seconds += size["planning_users"] * SECONDS_PER_PLANNED_USER.get(scenario, 1.0)
+    return len(seeds) * seconds
 
 
 EXPERIMENT = Definition(

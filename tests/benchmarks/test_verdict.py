@@ -16,7 +16,10 @@ from benchmarks.experiments.score_verdict import (
     score_results,
     shuffled_finding,
 )
-from benchmarks.experiments.verdict import SIZES, score_planning
+from benchmarks.experiments.verdict import SIZES, SLATES, agents_in, draw, score_planning
+from benchmarks.summary import REFERENCES
+from recsim_env import SCENARIOS
+from tests.benchmarks.test_experiments import SMALL, small_run
 
 GAP = Gap(np.zeros(10), np.full(10, 20.0))
 LUCK = np.random.default_rng(0).normal(size=10)
@@ -125,20 +128,24 @@ def test_values_of_shuffled_rewards_must_bring_nothing(shift, passes):
     assert ("FAILS in Boredom-v0" in finding.text) != passes
 
 
-def test_the_whole_score_on_planted_results():
+def planted_world(place, earned):
+    """Agent -> a result of ten seeds that earn so much, and a planning oracle that gains 2 on the myopic."""
+
     def seeds(reward):
         metrics = dict.fromkeys(("session_length", "catalog_coverage", "tail_share", "exposure_gini"), 0.5)
         return [{"metrics": metrics | {"reward_per_user": value}} for value in reward]
 
+    world = {
+        agent: seeds(LUCK + value + noise(20 + 10 * place + rank))
+        for rank, (agent, value) in enumerate(earned.items())
+    }
+    return world | {"planning": [{"gain": {"reward_per_user": 2.0, "session_length": 1.0}}] * 10}
+
+
+def test_the_whole_score_on_planted_results():
     earned = {"random": 0.0, "myopic": 8.0, "sqn": 6.0, "sqn:gamma=0.0": 4.0}
-    worlds = {}
-    for place, world in enumerate(("Boredom-v0", "Storefront-v0", "Memoryless-v0")):
-        worlds[world] = {
-            agent: seeds(LUCK + value + noise(20 + 10 * place + rank))
-            for rank, (agent, value) in enumerate(earned.items())
-        }
-        worlds[world]["planning"] = [{"gain": {"reward_per_user": 2.0, "session_length": 1.0}}] * 10
-    score = score_results(worlds)
+    worlds = ("Boredom-v0", "Storefront-v0", "Memoryless-v0")
+    score = score_results({world: planted_world(place, earned) for place, world in enumerate(worlds)})
     found = {(one["scenario"], one["agent"], one["metric"]): one["value"] for one in score.rows}
     assert found["Boredom-v0", "sqn", "normalised_score"] == pytest.approx(0.6, abs=0.02)
     assert found["Boredom-v0", "planning", "normalised_score"] == 1
@@ -149,6 +156,44 @@ def test_the_whole_score_on_planted_results():
     assert "FAILS" in texts[0]
     assert any(text.startswith("Boredom-v0, foresight: SQN earns more than SQN gamma=0.0") for text in texts)
     assert not any(text.startswith("Memoryless-v0, foresight") for text in texts)
+
+
+def test_worlds_of_other_agents_stand_beside_the_common_ones(tmp_path):
+    """Slates have learners of their own, and none that recommends single items."""
+    common = {"random": 0.0, "myopic": 8.0, "dqn": 5.0}
+    worlds = {
+        "Storefront-v0": planted_world(0, common),
+        "Boredom-v0": planted_world(1, common),
+        "StorefrontSlate-v0": planted_world(2, {"random": 0.0, "myopic": 8.0, "slateq": 6.0, SLATES[0]: 4.0}),
+    }
+    found = score_results(worlds)
+    scores = [row for row in found.rows if row["metric"].startswith("normalised")]
+    assert {row["scenario"] for row in scores if row["agent"] == "dqn"} == {
+        "all",
+        "Storefront-v0",
+        "Boredom-v0",
+    }
+    assert {row["scenario"] for row in scores if row["agent"] == "slateq"} == {"StorefrontSlate-v0"}
+    settings = {"scenarios": list(worlds), "agents": [*common, "slateq"], "slate_agents": SLATES}
+    draw({"settings": settings, "rows": found.rows, "curves": found.curves}, tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.svg")} >= {"verdict_scores", "verdict_exposure"}
+
+
+def test_who_takes_part_where():
+    size = SIZES["full"]
+    single, slates, two_stage = (
+        agents_in(size, scenario) for scenario in ("Storefront-v0", "StorefrontSlate-v0", "TwoStage-v0")
+    )
+    assert single == size["agents"]
+    gone = [agent for agent in single if agent not in slates]
+    assert {agent.partition(":")[0] for agent in gone} == {"dqn", "bootstrapped"}
+    assert slates == [agent for agent in single if agent not in gone] + SLATES
+    assert two_stage == [*REFERENCES, "linucb", "sknn", "reward-rates", "lints"]
+
+
+def test_full_is_all_agents_in_all_worlds():
+    assert {agent for agent in SIZES["full"]["agents"] if ":" not in agent} == set(AGENTS)
+    assert set(SIZES["full"]["scenarios"]) == set(SCENARIOS)
 
 
 def test_every_size_has_what_its_score_needs():
@@ -167,6 +212,27 @@ def test_every_agent_has_a_look_of_its_own_and_its_kind():
     for name, kind in AGENTS.items():
         assert bool(kind_of(name)) == (hasattr(kind, "fit") or hasattr(kind, "learn")), name
     assert looks["sqn"].dash == looks["sa2c"].dash == kind_look("sqn:gamma=0.0").dash
+
+
+@pytest.mark.slow
+def test_every_world_has_a_verdict(tmp_path, monkeypatch):
+    """Also those of slates, of candidates, of returning users and of dated items, whose agents differ."""
+    agents = [*REFERENCES, "next-item", "slateq", "dqn", "linucb"]
+    few = {
+        "log_decisions": 300,
+        "online_decisions": 300,
+        "num_users": 40,
+        "planning_users": 2,
+        "num_seeds": 1,
+    }
+    everywhere = {"agents": agents, "scenarios": list(SCENARIOS)}
+    monkeypatch.setitem(SMALL, "verdict", SMALL["verdict"] | few | everywhere)
+    rows = small_run("verdict", tmp_path)["rows"]
+    scores = {(row["scenario"], row["agent"]) for row in rows if row["metric"] == "normalised_score"}
+    for scenario in SCENARIOS:
+        asked = agents_in(SMALL["verdict"], scenario)
+        assert {agent for where, agent in scores if where == scenario} == {*asked, "planning"}
+    assert {row["scenario"] for row in rows if row["metric"] == "churn_rate"} == {"Lifetime-v0"}
 
 
 @pytest.mark.slow
