@@ -18,6 +18,7 @@ from agents.loggers.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from agents.loggers.logging_policy import LoggingConfig, LoggingPolicy
 from agents.online.bootstrapped_dqn import BootstrappedDQN, BootstrappedDQNConfig
 from agents.online.dqn import DQN, DQNConfig
+from agents.online.live_training import LiveTraining
 from agents.online.sb3 import HistoryExtractor, SB3VecEnv
 from agents.oracles.planning import PlanningConfig, PlanningOracle
 from agents.policy_spec import ALIASES, POLICIES, NamedPolicy, make_logging_policy
@@ -74,6 +75,7 @@ __all__ = [
     "LinUCB",
     "LinearBanditConfig",
     "LinearThompson",
+    "LiveTraining",
     "LoggingConfig",
     "LoggingPolicy",
     "MyopicOracle",

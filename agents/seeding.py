@@ -6,9 +6,9 @@ Nothing here ever leaves a trace in a process-wide generator (`random`, `numpy.r
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -97,6 +97,24 @@ def scoped_global_rng(seed: int) -> Iterator[None]:
         finally:
             np.random.set_state(numpy_state)
             random.setstate(python_state)
+
+
+def global_draws() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Where the process-wide generators of NumPy and PyTorch are, inside `scoped_global_rng`.
+
+    Returns:
+        (tensors, and what JSON can hold); `set_global_draws` goes on from there.
+    """
+    name, key, *rest = np.random.get_state()
+    assert isinstance(key, np.ndarray)
+    return {"torch": torch.get_rng_state(), "numpy": torch.from_numpy(key.copy())}, {"numpy": [name, *rest]}
+
+
+def set_global_draws(tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, Any]) -> None:
+    """The opposite of `global_draws`; inside `scoped_global_rng`."""
+    torch.set_rng_state(tensors["torch"])
+    name, *rest = numbers["numpy"]
+    np.random.set_state((name, tensors["numpy"].numpy(), *rest))
 
 
 @contextmanager

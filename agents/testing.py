@@ -6,7 +6,7 @@ import random
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from agents.learning.offline import OfflineAgent
 from agents.learning.training import Training
 from agents.loggers.logging_policy import LoggingPolicy
+from agents.online.live_training import LiveTraining
+from agents.online.online_agent import OnlineAgent
 from agents.sampling import as_slate
 from recsim_env import Decision, World, WorldConfig, rollout
 from recsim_env.event_log import EventLog, collect_log
@@ -67,8 +69,8 @@ class AgentConformance:
         """An untrained learner, or a policy ready to act in this world; the same at every call."""
         raise NotImplementedError(f"{type(self).__name__}.make: return the agent under test")
 
-    def train(self, training: Training | None = None, cut_at: int | None = None) -> Any:
-        """A newly made agent, trained if it learns; cut at that update, by an error out of its report."""
+    def train(self, training: Training | LiveTraining | None = None, cut_at: int | None = None) -> Any:
+        """A newly made agent, trained if it learns; cut at that step, by an error out of its report."""
         world, log = world_of(self.config), log_of(self.config, self.num_decisions)
         agent = self.make(world)
 
@@ -77,7 +79,8 @@ class AgentConformance:
                 raise InterruptedError
 
         if isinstance(agent, OfflineAgent):
-            agent.fit(log, world.public_catalog, seed=SEED, progress=progress, training=training)
+            watch = cast("Training | None", training)
+            agent.fit(log, world.public_catalog, seed=SEED, progress=progress, training=watch)
         elif hasattr(agent, "fit"):
             agent.fit(log, world.public_catalog, seed=SEED)
         elif hasattr(agent, "learn"):
@@ -85,8 +88,11 @@ class AgentConformance:
                 16, world=world, max_episode_steps=MAX_STEPS, autoreset_mode=AutoresetMode.DISABLED
             )
             env.reset(seed=SEED)
-            agent.learn(env, self.num_decisions, seed=SEED)
-            env.close()
+            watched = {} if training is None else {"progress": progress, "training": training}
+            try:
+                agent.learn(env, self.num_decisions, seed=SEED, **watched)
+            finally:
+                env.close()
         return agent
 
     @property
@@ -182,19 +188,25 @@ class AgentConformance:
 
     def test_a_cut_training_goes_on_bit_for_bit(self) -> None:
         """A training that is cut and goes on behind its checkpoint ends like one that was not."""
-        if not isinstance(self.make(world_of(self.config)), OfflineAgent):
+        agent = self.make(world_of(self.config))
+        kind: Any
+        if isinstance(agent, OfflineAgent):
+            kind, held_out, unit = Training, 0.2, 1
+        elif isinstance(agent, OnlineAgent):
+            kind, held_out, unit = LiveTraining, 20, 100
+        else:
             return  # it learns in one go, or nothing: test_training_is_repeatable is all that can be asked
-        watched: dict[str, Any] = {"held_out": 0.2, "evaluate_every": 3}
-        whole = self.train(Training(**watched))
+        watched = {"held_out": held_out, "evaluate_every": 3 * unit}
+        whole = self.train(kind(**watched))
         with tempfile.TemporaryDirectory() as folder:
-            kept = Training(**watched, checkpoint=Path(folder) / "checkpoint", checkpoint_every=2)
+            path = Path(folder) / "checkpoint"
+            kept = kind(**watched, checkpoint=path, checkpoint_every=2 * unit)
             try:
-                self.train(kept, cut_at=3)
+                self.train(kept, cut_at=3 * unit)
             except InterruptedError:
-                assert kept.checkpoint is not None
-                assert kept.checkpoint.exists(), "no checkpoint was written"
+                assert path.exists(), "no checkpoint was written"
             else:
-                raise AssertionError("the training has too few updates to be cut: give it 6 or more")
+                raise AssertionError(f"the training is too short to be cut: give it {6 * unit} steps or more")
             resumed = self.train(kept)
         _same_agents(whole, resumed, "being cut and resumed")
 

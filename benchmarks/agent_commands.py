@@ -86,8 +86,8 @@ def train(
     held_out: Annotated[
         float | None,
         typer.Option(
-            help="Share of the log's users to keep out of the training and to estimate loss and return on. "
-            "Default: 0.1.",
+            help="Share of the log's users to keep out of the training and to estimate loss and return on; "
+            "of live users, how many others to serve for an estimate. Default: 0.1, or 200 live users.",
             show_default=False,
         ),
     ] = None,
@@ -105,10 +105,19 @@ def train(
     ] = None,
     evaluate_every: Annotated[
         int | None,
-        typer.Option(help="Updates between held-out estimates. Default: 500.", show_default=False),
+        typer.Option(
+            help="Updates between held-out estimates, or decisions of live users. Default: 500, or 10,000 "
+            "decisions.",
+            show_default=False,
+        ),
     ] = None,
     checkpoint_every: Annotated[
-        int | None, typer.Option(help="Updates between checkpoints. Default: 500.", show_default=False)
+        int | None,
+        typer.Option(
+            help="Updates between checkpoints, or decisions of live users. Default: 500, or 50,000 "
+            "decisions.",
+            show_default=False,
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="Where updates happen: cpu, cuda, cuda:1.")] = "cpu",
     resume: Annotated[
@@ -123,7 +132,7 @@ def train(
     """Train one agent, from a log or from live users, and save it.
 
     The same arguments give the same weights on the CPU, bit for bit, however often the run was cut: what is
-    lost is the updates since the last checkpoint. `watch`, `simulate`, `ope` and `evaluate` take the agent.
+    lost is what was done since the last checkpoint. `watch`, `simulate`, `ope` and `evaluate` take the agent.
     """
     with plain_errors():
         check_agents_package()

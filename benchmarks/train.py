@@ -19,15 +19,13 @@ from benchmarks.training_data import data_settings, trained
 from benchmarks.training_display import TrainingDisplay
 
 if TYPE_CHECKING:
-    from agents import AgentSpec, Training
+    from agents import AgentSpec, LiveTraining, Training
 
 AGENT, CHECKPOINT, RESULT, PROGRESS = "agent", "checkpoint.safetensors", "result.json", "progress.jsonl"
 """What a training's folder holds beside its settings; the checkpoint until the training is over."""
 
-HELD_OUT = 0.1
-"""Share of a log's users who are held out, unless told otherwise."""
-
-TRAINING_FIELDS = ("held_out", "evaluate_every", "patience", "monitor")
+HELD_OUT, HELD_OUT_LIVE = 0.1, 200
+"""Share of a log's users who are held out, and how many live ones are looked at, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Asked:
         seed: training seed, and stream seed of the scenario's users.
         changes: further fields of the agent's config, field=value each.
         settings: file of settings, as a training leaves it beside its weights.
-        training: fields of `agents.Training`.
+        training: fields of `agents.Training`, or of `agents.LiveTraining`.
         device: where updates happen.
         resume: go on with what the folder holds.
         tensorboard: folder for TensorBoard's files.
@@ -70,7 +68,7 @@ def train(asked: Asked, out: Path, json_path: Path | None, console: Console) -> 
         "command": "train",
         "agent": spec.name,
         "config": {} if spec.config is None else asdict(spec.config),
-        "training": {name: getattr(training, name) for name in TRAINING_FIELDS},
+        "training": training.settings,
         "seed": seed,
         "data": data,
     }
@@ -101,15 +99,16 @@ def train(asked: Asked, out: Path, json_path: Path | None, console: Console) -> 
     return result
 
 
-def choose(asked: Asked, out: Path) -> tuple[AgentSpec, Training, int]:
+def choose(asked: Asked, out: Path) -> tuple[AgentSpec, Training | LiveTraining, int]:
     """The agent, what goes on around its updates, and the seed: command line, settings file, defaults.
 
     Raises:
         UsageError: an unknown agent or field, a bad value, or an agent that does not learn so.
     """
-    from agents import AgentSpec, Training, agent_class
+    from agents import AgentSpec, agent_class
     from agents.learning.offline import OfflineAgent
     from agents.learning.training import find_device
+    from agents.online.online_agent import OnlineAgent
 
     stored = read_settings(asked.settings) if asked.settings else {}
     name = asked.agent.partition(":")[0]
@@ -125,26 +124,47 @@ def choose(asked: Asked, out: Path) -> tuple[AgentSpec, Training, int]:
     try:
         spec = AgentSpec.parse(asked.agent, changes)
         find_device(asked.device)
-        training = Training(
-            **{"held_out": HELD_OUT, **stored.get("training", {}), **given_training},
-            device=asked.device,
-            checkpoint=out / CHECKPOINT,
-            scratch=out,
-        )
     except (ValueError, TypeError) as error:
         raise UsageError(str(error)) from error
     kind = agent_class(spec.name)
     if not hasattr(kind, "fit") and not hasattr(kind, "learn"):
         raise UsageError(f"agent {spec.name!r} learns nothing: it needs no training")
-    if not issubclass(kind, OfflineAgent):
+    if not issubclass(kind, OfflineAgent | OnlineAgent):
         unused = [*given_training, *(["device"] if asked.device != "cpu" else [])]
         if unused:
             raise UsageError(
-                f"--{unused[0].replace('_', '-')}: agent {spec.name!r} trains in one go, on the CPU; "
-                "held-out users, checkpoints and devices are for agents with a network that learn from logs"
+                f"--{unused[0].replace('_', '-')}: agent {spec.name!r} counts, in one go, on the CPU; "
+                "held-out users, checkpoints and devices are for agents that learn step by step"
             )
+    around = {**stored.get("training", {}), **given_training}
+    try:
+        training = around_learning(around, issubclass(kind, OnlineAgent), asked.device, out)
+    except (ValueError, TypeError) as error:
+        raise UsageError(str(error)) from error
     seed = asked.seed if asked.seed is not None else stored.get("seed", 0)
     return spec, training, seed
+
+
+def around_learning(fields: Mapping[str, Any], live: bool, device: str, out: Path) -> Training | LiveTraining:
+    """What goes on around the updates, with the command's defaults.
+
+    Raises:
+        ValueError, TypeError: a bad value, or a field that learning from live users does not have.
+    """
+    from agents import LiveTraining, Training
+
+    if not live:
+        known = {"held_out": HELD_OUT, **fields}
+        return Training(**known, device=device, checkpoint=out / CHECKPOINT, scratch=out)
+    held_out = fields.get("held_out", HELD_OUT_LIVE)
+    if held_out != int(held_out):
+        raise ValueError(
+            f"held_out: expected a whole number of users, as the agent learns from live ones, got {held_out}"
+        )
+    if "monitor" in fields:
+        raise ValueError("monitor: of live users the return is looked at; the option is for logs")
+    known = {**fields, "held_out": int(held_out)}
+    return LiveTraining(**known, device=device, checkpoint=out / CHECKPOINT)
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks.choices import find_scenario
 from benchmarks.errors import UsageError
@@ -14,7 +14,7 @@ from recsim_env import World, WorldConfig, get_scenario
 from recsim_env.event_log import EventLog, LogFolder, collect_log
 
 if TYPE_CHECKING:
-    from agents import AgentSpec, Training
+    from agents import AgentSpec, LiveTraining, Training
 
 ONLINE_USERS = 64
 """Users whom an online learner serves at a time, as in `compare`."""
@@ -41,7 +41,7 @@ def data_settings(log: Path | None, scenario: str | None, decisions: str, spec: 
 def trained(
     path: Path | None,
     spec: AgentSpec,
-    training: Training,
+    training: Training | LiveTraining,
     seed: int,
     data: Mapping[str, Any],
     display: TrainingDisplay,
@@ -51,7 +51,7 @@ def trained(
 
     agent = spec.make()
     if path is None and spec.name in ONLINE:
-        return _learn(agent, data, seed, display)
+        return _learn(agent, data, seed, training, display)
     if path is not None:
         log, world = open_log(path)
     else:
@@ -60,12 +60,13 @@ def trained(
     from agents.learning.offline import OfflineAgent
 
     if isinstance(agent, OfflineAgent):
-        return agent.fit(log, world.public_catalog, seed=seed, progress=display.update, training=training)
+        around = cast("Training", training)
+        return agent.fit(log, world.public_catalog, seed=seed, progress=display.update, training=around)
     whole = log if isinstance(log, EventLog) else log.load()
     return agent.fit(whole, world.public_catalog, seed=seed, progress=display.update)
 
 
-def _learn(agent: Any, data: Mapping[str, Any], seed: int, display: TrainingDisplay) -> Any:
+def _learn(agent: Any, data: Mapping[str, Any], seed: int, training: Any, display: TrainingDisplay) -> Any:
     import gymnasium as gym
     from gymnasium.vector import AutoresetMode
 
@@ -73,7 +74,7 @@ def _learn(agent: Any, data: Mapping[str, Any], seed: int, display: TrainingDisp
     env.reset(seed=seed)
     display.stage("learning from live users")
     try:
-        return agent.learn(env, data["decisions"], seed=seed, progress=display.update)
+        return agent.learn(env, data["decisions"], seed=seed, progress=display.update, training=training)
     finally:
         env.close()
 

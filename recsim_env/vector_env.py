@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -174,6 +175,46 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         """
         shared = (self.world, self._user_ids)
         return copy.deepcopy(self, {id(part): part for part in shared})
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """What `restore` needs to go on from here, also in another process: plain arrays, no objects.
+
+        Returns:
+            ``state`` [B, bytes] uint8, the users' records; ``done`` [B] bool; ``turn`` [B] int64, users that
+            each row has served in order; ``seed`` [1] uint64, the stream seed.
+
+        Raises:
+            ResetNeeded: nothing has begun yet.
+        """
+        if not self._started or self.seed_value is None:
+            raise ResetNeeded("call reset() before snapshot()")
+        return {
+            "state": np.ascontiguousarray(self.state).view(np.uint8).reshape(self.num_envs, -1).copy(),
+            "done": self._done.copy(),
+            "turn": self._turn.copy(),
+            "seed": np.array([self.seed_value], np.uint64),
+        }
+
+    def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> Observation:
+        """Go on bit for bit as the environment that `snapshot` was taken from, made with the same arguments.
+
+        Returns:
+            The observation that it last gave.
+
+        Raises:
+            ValueError: the snapshot is of a batch of another size or of other records.
+        """
+        found, expected = snapshot["state"].shape, (self.num_envs, self.state.itemsize)
+        if found != expected:
+            raise ValueError(f"snapshot: expected state of shape {expected}, got {found}")
+        self.state[:] = np.ascontiguousarray(snapshot["state"]).view(self.state.dtype).reshape(-1)
+        self._done, self._turn = snapshot["done"].copy(), snapshot["turn"].copy()
+        self.seed_value, self._started = int(snapshot["seed"][0]), True
+        self._observation = self.world.empty_observation(self.num_envs)
+        self.world.kernel.observe_users(self.state, self._observation)
+        if self.world.config.candidates.num_candidates:
+            self.world.offer(self.seed_value, self.state, self._observation.candidates, self._scratch)
+        return self._visible()
 
     def _rows_to_reset(self, mask: ArrayLike | None) -> NDArray[np.int64]:
         if mask is None:

@@ -20,8 +20,8 @@ from agents.bandits.ridge import Ridge
 from agents.choices import Choices, Dates, choices_in, saved_dates
 from agents.learner import check_settings
 from agents.learning.batches import CLICK, share_reward
-from agents.learning.training import Progress
-from agents.online.live import report, serve
+from agents.online.live import Service
+from agents.online.live_training import LiveRun, Taken
 from agents.online.online_agent import OnlineAgent
 from agents.sampling import FloatArray, IntArray, as_action, as_slate, top_k
 from agents.spec import Observation, ObservationSpec
@@ -78,6 +78,7 @@ class LinearBandit(OnlineAgent):
 
     config_class = LinearBanditConfig
     learned = "regressions"
+    has_network = False
 
     config: LinearBanditConfig
     features: ContextFeatures
@@ -108,13 +109,26 @@ class LinearBandit(OnlineAgent):
         catalog: PublicCatalog,
         num_decisions: int,
         seed: int,
-        progress: Progress | None,
+        run: LiveRun,
     ) -> None:
         self.start(self.spec, catalog)
-        generator = np.random.default_rng(seed)
-        for step in serve(env, lambda seen: self._choose(seen, generator, explore=True)[0], num_decisions):
+        generator, service = np.random.default_rng(seed), Service(env, num_decisions)
+        taken = run.resume()
+        if taken is not None:
+            tensors, numbers = taken
+            self.restore(tensors)
+            service.restore(tensors, numbers["decisions"])
+            generator.bit_generator.state = numbers["generator"]
+
+        def take() -> Taken:
+            return {**self.learned_arrays(), **service.take()}, {"generator": generator.bit_generator.state}
+
+        if run.stopped:
+            return
+        for step in service.steps(lambda seen: self._choose(seen, generator, explore=True)[0]):
             self.learn_batch(step.observation, step.action, step.reward, step.next_observation["last_events"])
-            report(progress, step, num_decisions, {"reward": float(step.reward.mean())})
+            if not run.after(step.before, step.decisions, {"reward": float(step.reward.mean())}, take):
+                return
 
     def start(self, spec: ObservationSpec, public_catalog: PublicCatalog) -> Self:
         """Belong to a scenario with nothing learned yet, for a loop of your own: `act`, then `learn_batch`.

@@ -49,39 +49,24 @@ class TrainingState:
             for name, tensor in module.state_dict().items()
         }
         for number, optimizer in enumerate(self.optimizers):
-            for parameter, entries in optimizer.state_dict()["state"].items():
-                for name, value in entries.items():
-                    if not isinstance(value, Tensor):
-                        raise TypeError(
-                            f"optimizers[{number}]: expected a state of tensors, got {name}={value!r}; "
-                            "torch.optim.Adam has such a state"
-                        )
-                    tensors[f"optimizer.{number}.{parameter}.{name}"] = value
+            tensors |= optimizer_tensors(optimizer, f"optimizer.{number}")
         return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
     def put_back(self, tensors: Mapping[str, Tensor]) -> None:
         """The opposite of `learned`."""
         for name, module in self._modules().items():
-            module.load_state_dict(_below(name, tensors))
+            module.load_state_dict(below(name, tensors))
         for number, optimizer in enumerate(self.optimizers):
-            entries: dict[int, dict[str, Tensor]] = {}
-            for path, tensor in _below(f"optimizer.{number}", tensors).items():
-                parameter, name = path.split(".")
-                entries.setdefault(int(parameter), {})[name] = tensor
-            optimizer.load_state_dict(optimizer.state_dict() | {"state": entries})
+            load_optimizer(optimizer, below(f"optimizer.{number}", tensors))
 
     def take(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything, as tensors on the CPU and what JSON can hold."""
         tensors = {name: tensor.cpu() for name, tensor in self.learned().items()}
         tensors["generator"] = self.generator.get_state()
         tensors["pass_began"] = self.batches.pass_began.clone()
-        tensors |= {f"best.{name}": tensor for name, tensor in self.best.weights.items()}
-        value = self.best.value if self.best.weights else None
-        return tensors, {
-            "step": self.batches.step,
-            "counters": self._counters(),
-            "best": {"value": value, "step": self.best.step, "waited": self.best.waited},
-        }
+        weights, best = self.best.take()
+        tensors |= {f"best.{name}": tensor for name, tensor in weights.items()}
+        return tensors, {"step": self.batches.step, "counters": self._counters(), "best": best}
 
     def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """The opposite of `take`."""
@@ -89,10 +74,7 @@ class TrainingState:
         vars(self.agent).update(numbers["counters"])
         self.batches.go_to(numbers["step"], tensors["pass_began"])
         self.generator.set_state(tensors["generator"])
-        self.best.weights = _below("best", tensors)
-        self.best.step, self.best.waited = numbers["best"]["step"], numbers["best"]["waited"]
-        if numbers["best"]["value"] is not None:
-            self.best.value = numbers["best"]["value"]
+        self.best.restore(below("best", tensors), numbers["best"])
 
     def _modules(self) -> dict[str, nn.Module]:
         return {name: value for name, value in vars(self.agent).items() if isinstance(value, nn.Module)}
@@ -105,7 +87,31 @@ class TrainingState:
         }
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def optimizer_tensors(optimizer: torch.optim.Optimizer, prefix: str) -> dict[str, Tensor]:
+    """The tensors of an optimizer's state, not copied, by "prefix.parameter.name"."""
+    tensors = {}
+    for parameter, entries in optimizer.state_dict()["state"].items():
+        for name, value in entries.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"{prefix}: expected a state of tensors, got {name}={value!r}; "
+                    "torch.optim.Adam has such a state"
+                )
+            tensors[f"{prefix}.{parameter}.{name}"] = value
+    return tensors
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The opposite: tensors by "parameter.name", as `below` finds them."""
+    entries: dict[int, dict[str, Tensor]] = {}
+    for path, tensor in tensors.items():
+        parameter, name = path.split(".")
+        entries.setdefault(int(parameter), {})[name] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": entries})
+
+
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with "prefix.", by what follows."""
     start = f"{prefix}."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 

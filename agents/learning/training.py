@@ -107,6 +107,16 @@ class Best:
         elif not math.isnan(value):
             self.waited += 1
 
+    def take(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What `restore` needs: the weights, and what JSON can hold."""
+        value = self.value if self.weights else None
+        return self.weights, {"value": value, "step": self.step, "waited": self.waited}
+
+    def restore(self, weights: dict[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """The opposite of `take`."""
+        self.weights, self.step, self.waited = weights, numbers["step"], numbers["waited"]
+        self.value = -math.inf if numbers["value"] is None else numbers["value"]
+
 
 def train(
     agent: OfflineAgent,

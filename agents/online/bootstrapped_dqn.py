@@ -5,7 +5,6 @@ Source: Osband, Blundell, Pritzel and Van Roy (2016), "Deep exploration via boot
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,12 +17,11 @@ from torch import Tensor
 from agents.choices import Choices, best_action, choices_in
 from agents.encoders import check_encoder, to_tensors
 from agents.learner import check_settings
-from agents.learning.training import Progress
-from agents.losses import td_loss
-from agents.online.ensemble import EnsembleNetwork, double_q_targets
-from agents.online.live import Step, report, serve
+from agents.online.ensemble import EnsembleNetwork
+from agents.online.ensemble_training import EnsembleTraining
+from agents.online.live import Service
+from agents.online.live_training import LiveRun, Taken
 from agents.online.online_agent import OnlineAgent
-from agents.online.replay import Replay
 from agents.sampling import FloatArray, IntArray
 from agents.seeding import build, single_thread, torch_generator
 from agents.spec import Observation
@@ -31,8 +29,6 @@ from recsim_env import Decision
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
-
-NEXT = "next_"
 
 
 @dataclass(frozen=True)
@@ -111,32 +107,38 @@ class BootstrappedDQN(OnlineAgent):
         catalog: PublicCatalog,
         num_decisions: int,
         seed: int,
-        progress: Progress | None,
+        run: LiveRun,
     ) -> None:
-        generator, draws = torch_generator(seed), np.random.default_rng(seed)
+        generator, service = torch_generator(seed), Service(env, num_decisions)
         with single_thread():
             self.network = build(self._make_network, generator)
             self.network.encoder.items.set_catalog(catalog)
-            training = _Training(self, generator)
-            head = draws.integers(self.config.num_heads, size=env.num_envs)
-            earned: list[float] = []
-            steps = serve(env, lambda seen: self._act_by(seen, head), num_decisions)
-            for step in steps:
-                training.remember(step, draws)
-                metrics = training.catch_up(step.decisions)
-                done = step.terminated | step.truncated
-                head = np.where(done, draws.integers(self.config.num_heads, size=env.num_envs), head)
-                earned = [*earned, *step.returns][-100:]
-                known = {"return": float(np.mean(earned))} if earned else {}
-                report(progress, step, num_decisions, {**known, **metrics})
-            self.network.eval()
+            self.network.to(run.training.device)
+            ensemble = EnsembleTraining(self.network, self.config, env.num_envs, generator, seed)
+            taken = run.resume()
+            if taken is not None:
+                tensors, numbers = taken
+                service.restore(tensors, numbers["decisions"])
+                ensemble.restore(tensors, numbers)
+
+            def take() -> Taken:
+                tensors, numbers = ensemble.take()
+                return {**tensors, **service.take()}, numbers
+
+            served = service.steps(lambda seen: self._act_by(seen, ensemble.head))
+            for step in () if run.stopped else served:
+                if not run.after(step.before, step.decisions, ensemble.learn(step), take):
+                    break
+        self.network.to("cpu").eval()
 
     @torch.inference_mode()
     def _values(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
         """[B, H, n] float64 Q-values of every choice, and the choices."""
         choices = choices_in(observation, self.spec.num_items, self.network.encoder.items.dates, 1)
-        candidates = None if choices is None else choices.candidates
-        values: FloatArray = self.network(to_tensors(observation), candidates).double().numpy()
+        device = self.network.value.weight.device
+        seen = {key: column.to(device) for key, column in to_tensors(observation).items()}
+        candidates = None if choices is None or choices.candidates is None else choices.candidates.to(device)
+        values: FloatArray = self.network(seen, candidates).double().cpu().numpy()
         return values, choices
 
     def _act_by(self, observation: Observation, head: IntArray) -> IntArray:
@@ -184,57 +186,3 @@ class BootstrappedDQN(OnlineAgent):
         self.network = build(self._make_network, torch_generator(0))
         self.network.load_state_dict(arrays)
         self.network.eval()
-
-
-class _Training:
-    """Replay, target network and optimizer of one `learn`."""
-
-    def __init__(self, agent: BootstrappedDQN, generator: torch.Generator) -> None:
-        self.config, self.network, self.generator = agent.config, agent.network, generator
-        self.target = copy.deepcopy(agent.network)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate, fused=True)
-        self.replay, self.num_updates = Replay(self.config.buffer_size), 0
-        self.metrics: dict[str, float] = {}
-
-    def remember(self, step: Step, draws: np.random.Generator) -> None:
-        """Keep a batch of transitions; every head draws which of them it learns from."""
-        config = self.config
-        ends = step.terminated | step.truncated if config.episodic else step.terminated
-        seen = {key: np.asarray(column, np.int32) for key, column in step.observation.items()}
-        following = {
-            NEXT + key: np.asarray(column, np.int32) for key, column in step.next_observation.items()
-        }
-        self.replay.add(
-            {
-                **seen,
-                **following,
-                "action": step.action,
-                "reward": step.reward.astype(np.float32),
-                "discount": config.gamma * (~ends).astype(np.float32),
-                "mask": draws.random((len(step.action), config.num_heads)) < config.mask_prob,
-            }
-        )
-
-    def catch_up(self, decisions: int) -> dict[str, float]:
-        """The updates that are due after so many decisions."""
-        due = (decisions - self.config.learning_starts) // self.config.decisions_per_update
-        while self.num_updates < due:
-            if self.num_updates % self.config.target_interval == 0:
-                self.target.load_state_dict(self.network.state_dict())
-            self.metrics = self._update()
-            self.num_updates += 1
-        return self.metrics
-
-    def _update(self) -> dict[str, float]:
-        """One step; its loss, and the mean value of what was shown."""
-        rows = self.replay.sample(self.config.batch_size, self.generator)
-        following = {key.removeprefix(NEXT): column for key, column in rows.items() if key.startswith(NEXT)}
-        q_t = self.network(rows)
-        action = rows["action"].view(-1, 1, 1).expand(-1, q_t.shape[1], 1)
-        chosen = q_t.gather(2, action).squeeze(2)
-        target_t = double_q_targets(self.network, self.target, rows, following)
-        loss = (td_loss(chosen, target_t) * rows["mask"]).sum() / rows["mask"].sum().clamp(min=1)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
-        return {"loss": loss.item(), "value": chosen.mean().item()}

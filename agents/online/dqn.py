@@ -23,8 +23,9 @@ from agents.choices import Choices, best_decision, choices_in
 from agents.encoders import ItemTable, check_encoder
 from agents.learner import check_settings
 from agents.learning.batches import check_n_steps
-from agents.learning.training import REPORT_EVERY, Progress
+from agents.online import sb3_state
 from agents.online.dueling import DuelingPolicy
+from agents.online.live_training import LiveRun
 from agents.online.n_step_replay import NStepDictReplayBuffer
 from agents.online.online_agent import OnlineAgent
 from agents.online.sb3 import HistoryExtractor, SB3VecEnv
@@ -122,7 +123,7 @@ class DQN(OnlineAgent):
         catalog: PublicCatalog,
         num_decisions: int,
         seed: int,
-        progress: Progress | None,
+        run: LiveRun,
     ) -> None:
         config = self.config
         with scoped_global_rng(seed), single_thread():
@@ -148,13 +149,25 @@ class DQN(OnlineAgent):
                     "handle_timeout_termination": not config.episodic,
                 },
                 policy_kwargs=self._policy_kwargs(catalog),
-                device="cpu",
+                device=run.training.device,
             )
-            report = _Report(num_decisions, progress)
-            model.learn(num_decisions, callback=report, log_interval=None)  # type: ignore[arg-type]
-        assert isinstance(model.policy, MultiInputPolicy)
-        self.policy = model.policy
-        self.policy.set_training_mode(False)
+            assert isinstance(model.policy, MultiInputPolicy)
+            self.policy = model.policy
+            taken = run.resume()
+            if taken is not None:
+                sb3_state.restore(model, adapter, *taken, num_decisions)
+            left = 0 if run.stopped else num_decisions - model.num_timesteps
+            if left > 0:
+                between = _BetweenRollouts(run, adapter)
+                model.learn(
+                    left,
+                    callback=between,
+                    log_interval=None,  # type: ignore[arg-type]
+                    reset_num_timesteps=taken is None,
+                )
+                if between.going:
+                    between.after()
+        self.policy.to("cpu").set_training_mode(False)
 
     def _learning_rate(self, progress_remaining: float) -> float:
         """Of Adam, when this share of the training lies ahead."""
@@ -193,7 +206,7 @@ class DQN(OnlineAgent):
         absent = np.zeros((len(observation["session_step"]), 1), np.int64)  # hours, which no feature reads
         known = {key: np.asarray(observation.get(key, absent)) for key in self.spec.observation_space()}
         tensors, _ = self.policy.obs_to_tensor(known)
-        value = self.policy.q_net(tensors).double().numpy()
+        value = self.policy.q_net(tensors).double().cpu().numpy()
         if choices is None:
             return value, None
         if choices.numbered:
@@ -225,18 +238,34 @@ class DQN(OnlineAgent):
         self.policy.set_training_mode(False)
 
 
-class _Report(BaseCallback):
-    """Forwards Stable-Baselines3's progress to the caller's function."""
+class _BetweenRollouts(BaseCallback):
+    """Does what is due in a training each time that Stable-Baselines3 has served a batch and learned from it.
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
+    A rollout may hold several batches; then it does so after the last.
+    """
+
+    def __init__(self, run: LiveRun, adapter: SB3VecEnv) -> None:
         super().__init__()
-        self.total, self.progress = total, progress
+        self.run, self.adapter = run, adapter
+        self.seen, self.going = 0, True
+
+    def _on_training_start(self) -> None:
+        self.seen = self.num_timesteps = self.model.num_timesteps
+
+    def _on_rollout_start(self) -> None:
+        if self.model.num_timesteps > self.seen:
+            self.after()
 
     def _on_step(self) -> bool:
-        done = self.num_timesteps >= self.total
-        if self.progress is not None and (self.n_calls % REPORT_EVERY == 0 or done):
-            self.progress(min(self.num_timesteps, self.total), self.total, self._metrics())
-        return True
+        return self.going
+
+    def after(self) -> None:
+        """What is due after what was served so far."""
+        model: Any = self.model
+        before, self.seen = self.seen, model.num_timesteps
+        self.going = self.run.after(
+            before, self.seen, self._metrics(), lambda: sb3_state.take(model, self.adapter)
+        )
 
     def _metrics(self) -> Mapping[str, float]:
         metrics = {"exploration": float(self.model.exploration_rate)}  # type: ignore[attr-defined]
@@ -252,7 +281,7 @@ class _Report(BaseCallback):
     @torch.no_grad()
     def _value(self) -> float:
         """Mean Q-value of what was shown last."""
-        buffer: Any = self.model.replay_buffer  # type: ignore[attr-defined]
+        buffer = sb3_state.replay_of(self.model)  # type: ignore[arg-type]
         place = (buffer.pos - 1) % buffer.buffer_size
         seen = {key: buffer.to_torch(column[place]) for key, column in buffer.observations.items()}
         policy: Any = self.model.policy

@@ -1,4 +1,4 @@
-"""Serving live users: the loop that online learners of our own share.
+"""Serving live users: the loop that online learners of our own share, and that can be put aside.
 
 Stable-Baselines3 has its own (`agents.online.sb3`); here the learner keeps whole batches.
 """
@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
+from torch import Tensor
 
-from agents.learning.training import REPORT_EVERY, Progress
 from agents.sampling import IntArray
 from agents.spec import Observation, ObservationSpec
 
@@ -30,7 +31,7 @@ class Step(NamedTuple):
         action: [B] or [B, K] int64.
         reward: [B] float64.
         terminated, truncated: [B] bool.
-        decisions: made so far, this step's included.
+        before, decisions: made before this step, and with it.
         returns: returns of the sessions that ended with it, [sessions] float64.
     """
 
@@ -40,6 +41,7 @@ class Step(NamedTuple):
     reward: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
+    before: int
     decisions: int
     returns: NDArray[np.float64]
 
@@ -50,46 +52,80 @@ def catalog_of(env: VectorEnv[Any, Any, Any]) -> PublicCatalog:
     return catalog
 
 
-def serve(
-    env: VectorEnv[Any, Any, Any], choose: Callable[[Observation], IntArray], num_decisions: int
-) -> Iterator[Step]:
-    """Serve users until so many decisions are made, whole batches at a time.
+class Service:
+    """Users who are served a batch at a time, until so many decisions are made.
 
     Args:
         env: native vector environment in AutoresetMode.DISABLED; keeps its own stream seed and users.
-        choose: observation of B users -> action.
         num_decisions: environment steps times batch size, rounded up to whole batches.
+
+    Attributes:
+        decisions: made so far.
+        earned: [B] float64, by each user in the session that is open.
 
     Raises:
         ValueError: the environment resets by itself, or nothing is to be decided.
     """
-    mode = env.metadata.get("autoreset_mode")
-    if mode is not AutoresetMode.DISABLED:
-        raise ValueError(f"env: expected autoreset_mode AutoresetMode.DISABLED, got {mode}")
-    if num_decisions < 1:
-        raise ValueError(f"num_decisions: expected at least 1, got {num_decisions}")
-    observation, _ = env.reset()
-    earned, decisions = np.zeros(env.num_envs), 0
-    while decisions < num_decisions:
-        action = choose(observation)
-        following, reward, terminated, truncated, _ = env.step(action)
-        decisions += env.num_envs
-        earned += reward
-        done = terminated | truncated
-        yield Step(
-            observation, following, action, reward, terminated, truncated, decisions, earned[done].copy()
-        )
-        earned[done] = 0.0
-        observation = following
-        if done.any():
-            observation, _ = env.reset(options={"reset_mask": done})
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], num_decisions: int) -> None:
+        mode = env.metadata.get("autoreset_mode")
+        if mode is not AutoresetMode.DISABLED:
+            raise ValueError(f"env: expected autoreset_mode AutoresetMode.DISABLED, got {mode}")
+        if num_decisions < 1:
+            raise ValueError(f"num_decisions: expected at least 1, got {num_decisions}")
+        self.env, self.num_decisions = env, num_decisions
+        self.decisions, self.earned = 0, np.zeros(env.num_envs)
+        self._observation: Observation | None = None
+
+    def steps(self, choose: Callable[[Observation], IntArray]) -> Iterator[Step]:
+        """Begin, or go on from `restore`; `choose`: observation of B users -> action."""
+        env = self.env
+        if self._observation is None:
+            self._observation, _ = env.reset()
+        while self.decisions < self.num_decisions:
+            seen = self._observation
+            action = choose(seen)
+            following, reward, terminated, truncated, _ = env.step(action)
+            self.decisions += env.num_envs
+            self.earned += reward
+            done = terminated | truncated
+            returns = self.earned[done]
+            self.earned[done] = 0.0
+            self._observation = following
+            if done.any():
+                self._observation, _ = env.reset(options={"reset_mask": done})
+            before = self.decisions - env.num_envs
+            yield Step(
+                seen, following, action, reward, terminated, truncated, before, self.decisions, returns
+            )
+
+    def take(self) -> dict[str, Tensor]:
+        """What `restore` needs to go on behind the last step."""
+        return {**snapshot_of(self.env), "earned": torch.from_numpy(self.earned.copy())}
+
+    def restore(self, tensors: Mapping[str, Tensor], decisions: int) -> None:
+        """Go on where `take` was called, after so many decisions."""
+        self._observation = restore_env(self.env, tensors)
+        self.decisions, self.earned = decisions, tensors["earned"].numpy().copy()
 
 
-def report(progress: Progress | None, step: Step, num_decisions: int, metrics: Mapping[str, float]) -> None:
-    """Tell `progress`, if there is one, after every so many batches and after the last."""
-    batches, last = step.decisions // len(step.reward), step.decisions >= num_decisions
-    if progress is not None and (batches % REPORT_EVERY == 0 or last):
-        progress(min(step.decisions, num_decisions), num_decisions, metrics)
+ENV = "env."
+
+
+def snapshot_of(env: VectorEnv[Any, Any, Any]) -> dict[str, Tensor]:
+    """A native environment's snapshot, as tensors."""
+    taken = env.unwrapped.snapshot()  # type: ignore[attr-defined]
+    return {ENV + name: torch.from_numpy(array.view(np.uint8)) for name, array in taken.items()}
+
+
+def restore_env(env: VectorEnv[Any, Any, Any], tensors: Mapping[str, Tensor]) -> Observation:
+    """Put a native environment where `snapshot_of` found one like it; its observation."""
+    native: Any = env.unwrapped
+    types = {"state": np.uint8, "done": np.bool_, "turn": np.int64, "seed": np.uint64}
+    observation: Observation = native.restore(
+        {name: tensors[ENV + name].numpy().view(dtype) for name, dtype in types.items()}
+    )
+    return observation
 
 
 def spec_of(env: VectorEnv[Any, Any, Any]) -> ObservationSpec:

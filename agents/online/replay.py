@@ -20,10 +20,11 @@ class Replay:
 
     Attributes:
         size: how many it holds.
+        next: place of the next one.
     """
 
     def __init__(self, capacity: int) -> None:
-        self.capacity, self.size, self._next = capacity, 0, 0
+        self.capacity, self.size, self.next = capacity, 0, 0
         self._columns: dict[str, Tensor] = {}
 
     def add(self, columns: Mapping[str, NDArray]) -> None:
@@ -31,14 +32,25 @@ class Replay:
         count = len(next(iter(columns.values())))
         if count > self.capacity:
             raise ValueError(f"columns: {count} rows, expected at most the capacity {self.capacity}")
-        place = torch.arange(self._next, self._next + count) % self.capacity
+        place = torch.arange(self.next, self.next + count) % self.capacity
         for name, column in columns.items():
             rows = torch.from_numpy(np.ascontiguousarray(column))
             if name not in self._columns:
                 self._columns[name] = torch.zeros((self.capacity, *rows.shape[1:]), dtype=rows.dtype)
             self._columns[name][place] = rows
-        self._next = (self._next + count) % self.capacity
+        self.next = (self.next + count) % self.capacity
         self.size = min(self.size + count, self.capacity)
+
+    def take(self) -> dict[str, Tensor]:
+        """What it holds, name -> [size, ...]; with `size` and `next` it is all that `restore` needs."""
+        return {name: column[: self.size] for name, column in self._columns.items()}
+
+    def restore(self, columns: Mapping[str, Tensor], following: int) -> None:
+        """Hold what `take` gave, when `next` was `following`."""
+        self.size, self.next = len(next(iter(columns.values()))), following
+        for name, rows in columns.items():
+            self._columns[name] = torch.zeros((self.capacity, *rows.shape[1:]), dtype=rows.dtype)
+            self._columns[name][: self.size] = rows
 
     def sample(self, batch_size: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Rows drawn uniformly with replacement: name -> [batch_size, ...]."""

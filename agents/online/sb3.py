@@ -37,7 +37,7 @@ class SB3VecEnv(VecEnv):
     - the environment's own info values of that step.
 
     Rows that go on have an empty info. `seed(s)` gives the whole batch the stream seed s at the next `reset`;
-    `set_options` passes one options dict to it.
+    `set_options` passes one options dict to it. `returns` and `lengths`, [B], are those of the open sessions.
 
     Raises:
         ValueError: `env` resets by itself.
@@ -50,16 +50,16 @@ class SB3VecEnv(VecEnv):
         self.env = env
         self._seed: int | None = None
         self._reset_options_once: dict[str, Any] | None = None
-        self._returns = np.zeros(env.num_envs)
-        self._lengths = np.zeros(env.num_envs, dtype=np.int64)
+        self.returns = np.zeros(env.num_envs)
+        self.lengths = np.zeros(env.num_envs, dtype=np.int64)
         self._start = time.perf_counter()
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> dict[str, np.ndarray]:
         observation, _ = self.env.reset(seed=self._seed, options=self._reset_options_once)
         self._seed, self._reset_options_once = None, None
-        self._returns[:] = 0.0
-        self._lengths[:] = 0
+        self.returns[:] = 0.0
+        self.lengths[:] = 0
         return dict(observation)
 
     def step_async(self, actions: np.ndarray) -> None:
@@ -68,8 +68,8 @@ class SB3VecEnv(VecEnv):
     def step_wait(self) -> StepReturn:
         observation, reward, terminated, truncated, info = self.env.step(self._actions)
         done = terminated | truncated
-        self._returns += reward
-        self._lengths += 1
+        self.returns += reward
+        self.lengths += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         finished = np.flatnonzero(done)
         if len(finished):
@@ -82,12 +82,12 @@ class SB3VecEnv(VecEnv):
                 }
                 infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
                 infos[row]["episode"] = {
-                    "r": float(self._returns[row]),
-                    "l": int(self._lengths[row]),
+                    "r": float(self.returns[row]),
+                    "l": int(self.lengths[row]),
                     "t": elapsed,
                 }
-            self._returns[finished] = 0.0
-            self._lengths[finished] = 0
+            self.returns[finished] = 0.0
+            self.lengths[finished] = 0
             observation, _ = self.env.reset(options={"reset_mask": done})
         return dict(observation), np.asarray(reward, dtype=np.float32), done, infos
 

@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from agents import Acting, ActingConfig, BootstrappedDQN, BootstrappedDQNConfig
 from agents.encoders import to_tensors
 from agents.online.ensemble import double_q_targets
-from agents.online.live import serve
+from agents.online.live import Service
 from agents.online.replay import Replay
 from agents.seeding import torch_generator
 from recsim_env import RecommenderVectorEnv
@@ -47,7 +47,7 @@ def test_replay_keeps_the_latest():
 
 def test_serving_hands_over_what_a_session_ended_with(world):
     env, draws = live(world, 50), np.random.default_rng(0)
-    steps = list(serve(env, lambda seen: draws.integers(60, size=len(seen["segment"])), 500))
+    steps = list(Service(env, 500).steps(lambda seen: draws.integers(60, size=len(seen["segment"]))))
     assert [step.decisions for step in steps] == list(range(50, 501, 50))
     ended = np.stack([step.terminated | step.truncated for step in steps])
     for before, after in itertools.pairwise(steps):
@@ -67,7 +67,7 @@ def test_targets_are_each_heads_own(world, learned):
     with torch.no_grad():
         judging.value.bias.add_(1.0)  # the judge differs from the selector
     env = live(world, 20)
-    step = next(serve(env, lambda seen: np.arange(20), 20))
+    step = next(Service(env, 20).steps(lambda seen: np.arange(20)))
     following = to_tensors(step.next_observation)
     rows = {"reward": torch.arange(20.0), "discount": torch.full((20,), 0.5)}
     target = double_q_targets(network, judging, rows, following)

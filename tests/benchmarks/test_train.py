@@ -186,9 +186,14 @@ def test_gap_and_differences_by_hand():
             "expected one such as 'cpu'",
         ),
         (
-            ("train", "dqn", "--scenario", "Tiny-v0", "--patience", "3"),
-            "agent 'dqn' trains in one go",
+            ("train", "item-knn", "--scenario", "Tiny-v0", "--patience", "3"),
+            "agent 'item-knn' counts, in one go",
         ),
+        (
+            ("train", "dqn", "--scenario", "Tiny-v0", "--held-out", "0.1"),
+            "held_out: expected a whole number of users",
+        ),
+        (("train", "dqn", "--scenario", "Tiny-v0", "--monitor", "loss"), "the option is for logs"),
         (("train", "sqn", "--scenario", "Tiny-v0", "--settings", "no.json"), "no.json cannot be read"),
         (("evaluate", "nowhere", "--scenario", "Tiny-v0"), "nowhere holds no saved agent"),
     ],
@@ -205,6 +210,40 @@ def test_an_agent_of_another_world_is_refused(trained):
     result = invoke("evaluate", trained[0], "--scenario", "LongTermSatisfaction-v0")
     assert result.exit_code == 2
     assert "catalog" in result.output
+
+
+@pytest.mark.parametrize("name", ["dqn", "linucb"])
+def test_a_cut_run_on_live_users_resumes(tmp_path, monkeypatch, name):
+    small = ("--set", "dim=8", "--set", "learning_starts=500") if name == "dqn" else ()
+    command = ("train", name, "--scenario", "Tiny-v0", "--decisions", "4k", "--seed", "1000", *small)
+    options = (*command, "--evaluate-every", 1_000, "--checkpoint-every", 900, "--held-out", 30)
+    whole = invoke(*options, "--out", tmp_path / "whole")
+    assert whole.exit_code == 0, whole.output
+    assert "held-out return" in whole.output
+    display = training_command.TrainingDisplay
+
+    class Cut(display):
+        def update(self, step, total, metrics):
+            super().update(step, total, metrics)
+            if step >= 2_000:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_command, "TrainingDisplay", Cut)
+    assert invoke(*options, "--out", tmp_path / "cut").exit_code == 130
+    monkeypatch.setattr(training_command, "TrainingDisplay", display)
+    result = invoke(*options, "--out", tmp_path / "cut", "--resume")
+    assert result.exit_code == 0, result.output
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    looked = [
+        {
+            row["step"]: row["held_out_return"]
+            for row in map(json.loads, (place / "progress.jsonl").read_text().splitlines())
+            if "held_out_return" in row
+        }
+        for place in (tmp_path / "whole", tmp_path / "cut")
+    ]
+    assert looked[0] == looked[1]
+    assert len(looked[0]) == 4
 
 
 @pytest.mark.slow

@@ -1,0 +1,186 @@
+"""What goes on around the learning from live users: held-out users, early stopping, checkpoints, reports."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+from torch import Tensor
+
+from agents.learning.checkpoints import below, read_checkpoint, write_checkpoint
+from agents.learning.training import REPORT_EVERY, Best, Progress
+from recsim_env import rollout
+
+if TYPE_CHECKING:
+    from agents.online.online_agent import OnlineAgent
+    from recsim_env import Policy
+
+VALIDATION_SEED = 2**41
+"""Stream seed of the users who are looked at while an agent learns; no training or comparison meets them."""
+
+ENDLESS = 10**6
+"""Decisions of a session, where the environment has no horizon."""
+
+Taken = tuple[Mapping[str, Tensor], Mapping[str, Any]]
+"""All that a learner changes: tensors, and what JSON can hold."""
+
+
+@dataclass(frozen=True)
+class LiveTraining:
+    """What goes on around the updates of an agent that learns from live users.
+
+    Results depend on `held_out` and `evaluate_every` where there is `patience`, on the device by rounding.
+
+    Attributes:
+        held_out: users beside those it learns from, whom the agent serves without learning; 0 for none.
+        evaluate_every: decisions between such looks.
+        patience: stop after so many looks without a higher return per user, and go back to the best; 0:
+            never.
+        device: where networks learn, such as "cpu" or "cuda".
+        checkpoint: file to go on from if it exists, and to write; None for no checkpoints.
+        checkpoint_every: decisions between checkpoints.
+    """
+
+    held_out: int = 0
+    evaluate_every: int = 10_000
+    patience: int = 0
+    device: str = "cpu"
+    checkpoint: Path | None = None
+    checkpoint_every: int = 50_000
+
+    def __post_init__(self) -> None:
+        least = {"held_out": 0, "evaluate_every": 1, "patience": 0, "checkpoint_every": 1}
+        for name, low in least.items():
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= low):
+                raise ValueError(f"{name}: expected an integer of at least {low}, got {value!r}")
+        if self.patience and not self.held_out:
+            raise ValueError("patience: stopping early needs held_out above 0, got 0")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The fields that results depend on, beyond rounding."""
+        return {
+            "held_out": self.held_out,
+            "evaluate_every": self.evaluate_every,
+            "patience": self.patience,
+        }
+
+
+class LiveRun:
+    """One training on live users: looks, keeps and reports when it is time to.
+
+    Args:
+        agent: that learns; it can `act` from the first call of `after` on.
+        env: native vector environment that it learns on.
+        num_decisions: in all.
+        seed: of the training.
+        training: what is to be done.
+        progress: called as progress(decisions, total, metrics), or None.
+    """
+
+    def __init__(
+        self,
+        agent: OnlineAgent,
+        env: VectorEnv[Any, Any, Any],
+        num_decisions: int,
+        seed: int,
+        training: LiveTraining,
+        progress: Progress | None,
+    ) -> None:
+        self.agent, self.env, self.num_decisions = agent, env, num_decisions
+        self.training, self.progress = training, progress
+        self.best, self.identity = Best(), identity_of(agent, env, num_decisions, seed, training)
+
+    def resume(self) -> Taken | None:
+        """What the checkpoint holds, if there is one; the decisions so far are among it as `decisions`.
+
+        Raises:
+            ValueError: it belongs to another training, or cannot be read.
+        """
+        path = self.training.checkpoint
+        if path is None or not path.exists():
+            return None
+        tensors, numbers = read_checkpoint(path, self.identity)
+        self.best.restore(below("best", tensors), numbers["best"])
+        return tensors, numbers
+
+    @property
+    def stopped(self) -> bool:
+        """Whether patience has run out."""
+        return 0 < self.training.patience <= self.best.waited
+
+    def after(
+        self, before: int, decisions: int, metrics: Mapping[str, float], take: Callable[[], Taken]
+    ) -> bool:
+        """Do what is due after so many decisions; whether to go on.
+
+        Args:
+            before: decisions made at the last call, 0 at the first.
+            decisions: made so far.
+            metrics: what the learner has to report.
+            take: its state, from which it can go on behind this point.
+        """
+        training, looked = self.training, {}
+        over = decisions >= self.num_decisions
+
+        def due(every: int) -> bool:
+            return over or decisions // every > before // every
+
+        if training.held_out and due(training.evaluate_every):
+            looked = {"held_out_return": self.look()}
+            self.best.look(looked["held_out_return"], decisions, self.agent.learned_arrays())
+        over = over or self.stopped
+        if training.checkpoint is not None and due(training.checkpoint_every):
+            tensors, numbers = take()
+            weights, best = self.best.take()
+            kept = {**tensors, **{f"best.{name}": tensor for name, tensor in weights.items()}}
+            numbers = {**numbers, "decisions": decisions, "best": best}
+            write_checkpoint(training.checkpoint, self.identity, kept, numbers)
+        if self.progress is not None and (looked or due(REPORT_EVERY * self.env.num_envs)):
+            step = min(decisions, self.num_decisions)
+            self.progress(step, self.num_decisions, {**metrics, **looked})
+        return not over
+
+    def back_to_best(self) -> None:
+        """Give the agent the weights of the best look."""
+        if self.best.weights:
+            self.agent.restore(self.best.weights)
+
+    def look(self) -> float:
+        """Reward per user of the held-out users, whom the agent serves as it would be saved now."""
+        native: Any = self.env.unwrapped
+        users = native.world.users(self.training.held_out)
+        served = rollout(
+            native.world,
+            cast("Policy", self.agent),
+            users,
+            seed=VALIDATION_SEED,
+            generator=np.random.default_rng(0),
+            max_steps=native.max_episode_steps or ENDLESS,
+        )
+        return float(sum(batch.reward.sum() for batch in served)) / len(users)
+
+
+def identity_of(
+    agent: OnlineAgent, env: VectorEnv[Any, Any, Any], num_decisions: int, seed: int, training: LiveTraining
+) -> dict[str, Any]:
+    """What tells a training from others."""
+    native: Any = env.unwrapped
+    return {
+        "agent": type(agent).__name__,
+        "config": asdict(agent.config),
+        "catalog": agent.fingerprint,
+        "world": hashlib.sha256(native.world.config.to_json().encode()).hexdigest(),
+        "stream_seed": native.seed_value,
+        "num_envs": env.num_envs,
+        "max_episode_steps": native.max_episode_steps,
+        "decisions": num_decisions,
+        "training": training.settings,
+        "seed": seed,
+    }
