@@ -5,6 +5,7 @@ Nothing here ever leaves a trace in a process-wide generator (`random`, `numpy.r
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,12 @@ def build(factory: Callable[[], ModuleT], generator: torch.Generator) -> ModuleT
         buffer.zero_()
     initialise(module, generator)
     return module
+
+
+def deep_copy(module: ModuleT) -> ModuleT:
+    """A module of the same values on the same device, recurrent weights in one piece as cuDNN wants them."""
+    device = next(module.parameters()).device
+    return copy.deepcopy(module).to(device)
 
 
 @torch.no_grad()
@@ -92,7 +99,7 @@ def scoped_global_rng(seed: int) -> Iterator[None]:
         try:
             random.seed(seed)
             np.random.seed(seed % 2**32)
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # not those of GPUs, from which nothing is drawn
             yield
         finally:
             np.random.set_state(numpy_state)
@@ -101,6 +108,8 @@ def scoped_global_rng(seed: int) -> Iterator[None]:
 
 def global_draws() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Where the process-wide generators of NumPy and PyTorch are, inside `scoped_global_rng`.
+
+    Stable-Baselines3 draws from these two while it learns, not from Python's own.
 
     Returns:
         (tensors, and what JSON can hold); `set_global_draws` goes on from there.

@@ -190,13 +190,14 @@ class AgentConformance:
         """A training that is cut and goes on behind its checkpoint ends like one that was not."""
         agent = self.make(world_of(self.config))
         kind: Any
+        watched: dict[str, Any]
         if isinstance(agent, OfflineAgent):
-            kind, held_out, unit = Training, 0.2, 1
+            kind, watched, unit = Training, {"held_out": 0.2}, 1
         elif isinstance(agent, OnlineAgent):
-            kind, held_out, unit = LiveTraining, 20, 100
+            kind, watched, unit = LiveTraining, {"held_out_users": 20}, 100
         else:
             return  # it learns in one go, or nothing: test_training_is_repeatable is all that can be asked
-        watched = {"held_out": held_out, "evaluate_every": 3 * unit}
+        watched["evaluate_every"] = 3 * unit
         whole = self.train(kind(**watched))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "checkpoint"

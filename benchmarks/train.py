@@ -156,15 +156,15 @@ def around_learning(fields: Mapping[str, Any], live: bool, device: str, out: Pat
     if not live:
         known = {"held_out": HELD_OUT, **fields}
         return Training(**known, device=device, checkpoint=out / CHECKPOINT, scratch=out)
-    held_out = fields.get("held_out", HELD_OUT_LIVE)
-    if held_out != int(held_out):
+    others = dict(fields)
+    users = others.pop("held_out", others.pop("held_out_users", HELD_OUT_LIVE))
+    if not float(users).is_integer():
         raise ValueError(
-            f"held_out: expected a whole number of users, as the agent learns from live ones, got {held_out}"
+            f"held_out: expected a whole number of users, as the agent learns from live ones, got {users}"
         )
-    if "monitor" in fields:
+    if "monitor" in others:
         raise ValueError("monitor: of live users the return is looked at; the option is for logs")
-    known = {**fields, "held_out": int(held_out)}
-    return LiveTraining(**known, device=device, checkpoint=out / CHECKPOINT)
+    return LiveTraining(int(users), **others, device=device, checkpoint=out / CHECKPOINT)
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from recsim_env.interface import (
 from recsim_env.records import OUTCOME, ObservationArrays, Records
 from recsim_env.rollout import check_user_ids
 from recsim_env.scenarios import get_scenario, world_config
+from recsim_env.snapshots import put_back, take_snapshot
 from recsim_env.truth import slate_truth
 from recsim_env.world import LIFETIME_VISITS, Starts, World
 
@@ -180,20 +181,14 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
         """What `restore` needs to go on from here, also in another process: plain arrays, no objects.
 
         Returns:
-            ``state`` [B, bytes] uint8, the users' records; ``done`` [B] bool; ``turn`` [B] int64, users that
-            each row has served in order; ``seed`` [1] uint64, the stream seed.
+            ``made`` [32] uint8, a digest of world, users and horizon; ``state`` [B, bytes] uint8, the users'
+            records; ``done`` [B] bool; ``turn`` [B] int64, users that each row has served in order; ``seed``
+            [8] uint8, the bytes of the stream seed.
 
         Raises:
             ResetNeeded: nothing has begun yet.
         """
-        if not self._started or self.seed_value is None:
-            raise ResetNeeded("call reset() before snapshot()")
-        return {
-            "state": np.ascontiguousarray(self.state).view(np.uint8).reshape(self.num_envs, -1).copy(),
-            "done": self._done.copy(),
-            "turn": self._turn.copy(),
-            "seed": np.array([self.seed_value], np.uint64),
-        }
+        return take_snapshot(self)
 
     def restore(self, snapshot: Mapping[str, NDArray[Any]]) -> Observation:
         """Go on bit for bit as the environment that `snapshot` was taken from, made with the same arguments.
@@ -202,19 +197,9 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
             The observation that it last gave.
 
         Raises:
-            ValueError: the snapshot is of a batch of another size or of other records.
+            ValueError: an array is missing or misshapen, or of an environment made otherwise.
         """
-        found, expected = snapshot["state"].shape, (self.num_envs, self.state.itemsize)
-        if found != expected:
-            raise ValueError(f"snapshot: expected state of shape {expected}, got {found}")
-        self.state[:] = np.ascontiguousarray(snapshot["state"]).view(self.state.dtype).reshape(-1)
-        self._done, self._turn = snapshot["done"].copy(), snapshot["turn"].copy()
-        self.seed_value, self._started = int(snapshot["seed"][0]), True
-        self._observation = self.world.empty_observation(self.num_envs)
-        self.world.kernel.observe_users(self.state, self._observation)
-        if self.world.config.candidates.num_candidates:
-            self.world.offer(self.seed_value, self.state, self._observation.candidates, self._scratch)
-        return self._visible()
+        return put_back(self, snapshot)
 
     def _rows_to_reset(self, mask: ArrayLike | None) -> NDArray[np.int64]:
         if mask is None:

@@ -36,7 +36,7 @@ FLOORS: list[list[str]] = [
     ["scripted"],
     ["replay"],
     # what a person looks at
-    ["frames"],
+    ["frames", "snapshots"],
     ["picture"],
     ["render"],
     ["env", "testing", "vector_env", "wrappers"],

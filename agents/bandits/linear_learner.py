@@ -113,9 +113,8 @@ class LinearBandit(OnlineAgent):
     ) -> None:
         self.start(self.spec, catalog)
         generator, service = np.random.default_rng(seed), Service(env, num_decisions)
-        taken = run.resume()
-        if taken is not None:
-            tensors, numbers = taken
+
+        def put_back(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
             self.restore(tensors)
             service.restore(tensors, numbers["decisions"])
             generator.bit_generator.state = numbers["generator"]
@@ -123,11 +122,13 @@ class LinearBandit(OnlineAgent):
         def take() -> Taken:
             return {**self.learned_arrays(), **service.take()}, {"generator": generator.bit_generator.state}
 
+        run.resume(put_back)
         if run.stopped:
             return
         for step in service.steps(lambda seen: self._choose(seen, generator, explore=True)[0]):
             self.learn_batch(step.observation, step.action, step.reward, step.next_observation["last_events"])
-            if not run.after(step.before, step.decisions, {"reward": float(step.reward.mean())}, take):
+            reward = {"reward": float(step.reward.mean())}
+            if not run.after(step.before, step.decisions, reward.copy, take):
                 return
 
     def start(self, spec: ObservationSpec, public_catalog: PublicCatalog) -> Self:

@@ -83,7 +83,7 @@ class ItemTable(nn.Module):
         """When items are on offer; None where all of them are, always."""
         if not self.has_dates or (self.born == ALWAYS.min).all():
             return None
-        return Dates(self.born.numpy(), self.gone.numpy())
+        return Dates(self.born.cpu().numpy(), self.gone.cpu().numpy())
 
     def on_offer(self, hour: Tensor) -> Tensor:
         """[B, N] bool at integer hours [B, 1]; the table must have dates."""

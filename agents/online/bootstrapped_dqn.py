@@ -18,7 +18,7 @@ from agents.choices import Choices, best_action, choices_in
 from agents.encoders import check_encoder, to_tensors
 from agents.learner import check_settings
 from agents.online.ensemble import EnsembleNetwork
-from agents.online.ensemble_training import EnsembleTraining
+from agents.online.ensemble_learner import EnsembleLearner
 from agents.online.live import Service
 from agents.online.live_training import LiveRun, Taken
 from agents.online.online_agent import OnlineAgent
@@ -114,10 +114,9 @@ class BootstrappedDQN(OnlineAgent):
             self.network = build(self._make_network, generator)
             self.network.encoder.items.set_catalog(catalog)
             self.network.to(run.training.device)
-            ensemble = EnsembleTraining(self.network, self.config, env.num_envs, generator, seed)
-            taken = run.resume()
-            if taken is not None:
-                tensors, numbers = taken
+            ensemble = EnsembleLearner(self.network, self.config, env.num_envs, generator, seed)
+
+            def put_back(tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
                 service.restore(tensors, numbers["decisions"])
                 ensemble.restore(tensors, numbers)
 
@@ -125,9 +124,12 @@ class BootstrappedDQN(OnlineAgent):
                 tensors, numbers = ensemble.take()
                 return {**tensors, **service.take()}, numbers
 
+            run.resume(put_back)
             served = service.steps(lambda seen: self._act_by(seen, ensemble.head))
             for step in () if run.stopped else served:
-                if not run.after(step.before, step.decisions, ensemble.learn(step), take):
+                ensemble.learn(step)
+                begun = ensemble.num_updates > 0
+                if not run.after(step.before, step.decisions, ensemble.report, take, begun):
                     break
         self.network.to("cpu").eval()
 

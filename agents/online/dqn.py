@@ -7,7 +7,9 @@ for the implementation.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -153,26 +155,24 @@ class DQN(OnlineAgent):
             )
             assert isinstance(model.policy, MultiInputPolicy)
             self.policy = model.policy
-            taken = run.resume()
-            if taken is not None:
-                sb3_state.restore(model, adapter, *taken, num_decisions)
+            resumed = run.resume(partial(sb3_state.restore, model, adapter, num_decisions))
             left = 0 if run.stopped else num_decisions - model.num_timesteps
             if left > 0:
                 between = _BetweenRollouts(run, adapter)
-                model.learn(
-                    left,
-                    callback=between,
-                    log_interval=None,  # type: ignore[arg-type]
-                    reset_num_timesteps=taken is None,
-                )
-                if between.going:
+                with suppress(_Over):
+                    model.learn(
+                        left,
+                        callback=between,
+                        log_interval=None,  # type: ignore[arg-type]
+                        reset_num_timesteps=not resumed,
+                    )
                     between.after()
         self.policy.to("cpu").set_training_mode(False)
 
     def _learning_rate(self, progress_remaining: float) -> float:
         """Of Adam, when this share of the training lies ahead."""
         linear = self.config.learning_rate_schedule == "linear"
-        return self.config.learning_rate * (progress_remaining if linear else 1.0)
+        return self.config.learning_rate * (max(progress_remaining, 0.0) if linear else 1.0)
 
     def _policy_class(self) -> type[MultiInputPolicy]:
         return DuelingPolicy if self.config.dueling else MultiInputPolicy
@@ -238,6 +238,10 @@ class DQN(OnlineAgent):
         self.policy.set_training_mode(False)
 
 
+class _Over(Exception):  # noqa: N818 - no error
+    """Ends a `learn` of Stable-Baselines3 before it serves another batch."""
+
+
 class _BetweenRollouts(BaseCallback):
     """Does what is due in a training each time that Stable-Baselines3 has served a batch and learned from it.
 
@@ -246,26 +250,25 @@ class _BetweenRollouts(BaseCallback):
 
     def __init__(self, run: LiveRun, adapter: SB3VecEnv) -> None:
         super().__init__()
-        self.run, self.adapter = run, adapter
-        self.seen, self.going = 0, True
+        self.run, self.adapter, self.seen = run, adapter, 0
 
     def _on_training_start(self) -> None:
-        self.seen = self.num_timesteps = self.model.num_timesteps
+        self.seen = self.model.num_timesteps
 
     def _on_rollout_start(self) -> None:
         if self.model.num_timesteps > self.seen:
             self.after()
 
     def _on_step(self) -> bool:
-        return self.going
+        return True
 
     def after(self) -> None:
-        """What is due after what was served so far."""
+        """What is due after what was served so far; raises _Over where that was all."""
         model: Any = self.model
         before, self.seen = self.seen, model.num_timesteps
-        self.going = self.run.after(
-            before, self.seen, self._metrics(), lambda: sb3_state.take(model, self.adapter)
-        )
+        take = partial(sb3_state.take, model, self.adapter)
+        if not self.run.after(before, self.seen, self._metrics, take, model._n_updates > 0):
+            raise _Over
 
     def _metrics(self) -> Mapping[str, float]:
         metrics = {"exploration": float(self.model.exploration_rate)}  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agents.learning.checkpoints import below
 from agents.sampling import IntArray
 from agents.spec import Observation, ObservationSpec
 
@@ -64,15 +65,13 @@ class Service:
         earned: [B] float64, by each user in the session that is open.
 
     Raises:
-        ValueError: the environment resets by itself, or nothing is to be decided.
+        ValueError: the environment resets by itself.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any], num_decisions: int) -> None:
         mode = env.metadata.get("autoreset_mode")
         if mode is not AutoresetMode.DISABLED:
             raise ValueError(f"env: expected autoreset_mode AutoresetMode.DISABLED, got {mode}")
-        if num_decisions < 1:
-            raise ValueError(f"num_decisions: expected at least 1, got {num_decisions}")
         self.env, self.num_decisions = env, num_decisions
         self.decisions, self.earned = 0, np.zeros(env.num_envs)
         self._observation: Observation | None = None
@@ -109,22 +108,20 @@ class Service:
         self.decisions, self.earned = decisions, tensors["earned"].numpy().copy()
 
 
-ENV = "env."
+ENV = "env"
 
 
 def snapshot_of(env: VectorEnv[Any, Any, Any]) -> dict[str, Tensor]:
     """A native environment's snapshot, as tensors."""
     taken = env.unwrapped.snapshot()  # type: ignore[attr-defined]
-    return {ENV + name: torch.from_numpy(array.view(np.uint8)) for name, array in taken.items()}
+    return {f"{ENV}.{name}": torch.from_numpy(array) for name, array in taken.items()}
 
 
 def restore_env(env: VectorEnv[Any, Any, Any], tensors: Mapping[str, Tensor]) -> Observation:
     """Put a native environment where `snapshot_of` found one like it; its observation."""
     native: Any = env.unwrapped
-    types = {"state": np.uint8, "done": np.bool_, "turn": np.int64, "seed": np.uint64}
-    observation: Observation = native.restore(
-        {name: tensors[ENV + name].numpy().view(dtype) for name, dtype in types.items()}
-    )
+    arrays = {name: tensor.numpy() for name, tensor in below(ENV, tensors).items()}
+    observation: Observation = native.restore(arrays)
     return observation
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,11 +33,11 @@ Taken = tuple[Mapping[str, Tensor], Mapping[str, Any]]
 class LiveTraining:
     """What goes on around the updates of an agent that learns from live users.
 
-    Results depend on `held_out` and `evaluate_every` where there is `patience`, on the device by rounding.
+    Results depend on these where there is `patience`, and on the device by rounding.
 
     Attributes:
-        held_out: users beside those it learns from, whom the agent serves without learning; 0 for none.
-        evaluate_every: decisions between such looks.
+        held_out_users: beside those it learns from, whom the agent serves without learning; 0 for none.
+        evaluate_every: decisions between such looks, once there is something to look at.
         patience: stop after so many looks without a higher return per user, and go back to the best; 0:
             never.
         device: where networks learn, such as "cpu" or "cuda".
@@ -46,7 +45,7 @@ class LiveTraining:
         checkpoint_every: decisions between checkpoints.
     """
 
-    held_out: int = 0
+    held_out_users: int = 0
     evaluate_every: int = 10_000
     patience: int = 0
     device: str = "cpu"
@@ -54,19 +53,19 @@ class LiveTraining:
     checkpoint_every: int = 50_000
 
     def __post_init__(self) -> None:
-        least = {"held_out": 0, "evaluate_every": 1, "patience": 0, "checkpoint_every": 1}
+        least = {"held_out_users": 0, "evaluate_every": 1, "patience": 0, "checkpoint_every": 1}
         for name, low in least.items():
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= low):
                 raise ValueError(f"{name}: expected an integer of at least {low}, got {value!r}")
-        if self.patience and not self.held_out:
-            raise ValueError("patience: stopping early needs held_out above 0, got 0")
+        if self.patience and not self.held_out_users:
+            raise ValueError("patience: stopping early needs held_out_users above 0, got 0")
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The fields that results depend on, beyond rounding."""
+        """The fields that tell trainings apart: what they report, and with patience what they end with."""
         return {
-            "held_out": self.held_out,
+            "held_out_users": self.held_out_users,
             "evaluate_every": self.evaluate_every,
             "patience": self.patience,
         }
@@ -97,18 +96,22 @@ class LiveRun:
         self.training, self.progress = training, progress
         self.best, self.identity = Best(), identity_of(agent, env, num_decisions, seed, training)
 
-    def resume(self) -> Taken | None:
-        """What the checkpoint holds, if there is one; the decisions so far are among it as `decisions`.
+    def resume(self, put_back: Callable[[Mapping[str, Tensor], Mapping[str, Any]], None]) -> bool:
+        """Hand over what the checkpoint holds, if there is one; whether there was.
+
+        Args:
+            put_back: given what `take` gave to `after`, and the decisions so far as the number `decisions`.
 
         Raises:
             ValueError: it belongs to another training, or cannot be read.
         """
         path = self.training.checkpoint
         if path is None or not path.exists():
-            return None
+            return False
         tensors, numbers = read_checkpoint(path, self.identity)
         self.best.restore(below("best", tensors), numbers["best"])
-        return tensors, numbers
+        put_back(tensors, numbers)
+        return True
 
     @property
     def stopped(self) -> bool:
@@ -116,15 +119,23 @@ class LiveRun:
         return 0 < self.training.patience <= self.best.waited
 
     def after(
-        self, before: int, decisions: int, metrics: Mapping[str, float], take: Callable[[], Taken]
+        self,
+        before: int,
+        decisions: int,
+        metrics: Callable[[], Mapping[str, float]],
+        take: Callable[[], Taken],
+        begun: bool = True,
     ) -> bool:
         """Do what is due after so many decisions; whether to go on.
 
         Args:
             before: decisions made at the last call, 0 at the first.
             decisions: made so far.
-            metrics: what the learner has to report.
-            take: its state, from which it can go on behind this point.
+            metrics: what the learner has to report; called when a report is due.
+            take: its state, from which it can go on behind this point; names other than `decisions`, `best`,
+                and those that begin with "best.".
+            begun: whether it has learned anything yet. What has not is not looked at: its return would be
+                the same every time.
         """
         training, looked = self.training, {}
         over = decisions >= self.num_decisions
@@ -132,9 +143,10 @@ class LiveRun:
         def due(every: int) -> bool:
             return over or decisions // every > before // every
 
-        if training.held_out and due(training.evaluate_every):
+        if training.held_out_users and begun and due(training.evaluate_every):
             looked = {"held_out_return": self.look()}
-            self.best.look(looked["held_out_return"], decisions, self.agent.learned_arrays())
+            if training.patience:
+                self.best.look(looked["held_out_return"], decisions, self.agent.learned_arrays())
         over = over or self.stopped
         if training.checkpoint is not None and due(training.checkpoint_every):
             tensors, numbers = take()
@@ -144,7 +156,7 @@ class LiveRun:
             write_checkpoint(training.checkpoint, self.identity, kept, numbers)
         if self.progress is not None and (looked or due(REPORT_EVERY * self.env.num_envs)):
             step = min(decisions, self.num_decisions)
-            self.progress(step, self.num_decisions, {**metrics, **looked})
+            self.progress(step, self.num_decisions, {**metrics(), **looked})
         return not over
 
     def back_to_best(self) -> None:
@@ -155,7 +167,7 @@ class LiveRun:
     def look(self) -> float:
         """Reward per user of the held-out users, whom the agent serves as it would be saved now."""
         native: Any = self.env.unwrapped
-        users = native.world.users(self.training.held_out)
+        users = native.world.users(self.training.held_out_users)
         served = rollout(
             native.world,
             cast("Policy", self.agent),
@@ -170,16 +182,13 @@ class LiveRun:
 def identity_of(
     agent: OnlineAgent, env: VectorEnv[Any, Any, Any], num_decisions: int, seed: int, training: LiveTraining
 ) -> dict[str, Any]:
-    """What tells a training from others."""
-    native: Any = env.unwrapped
+    """What tells a training from others, beside what the environment's snapshot tells of its world."""
     return {
         "agent": type(agent).__name__,
         "config": asdict(agent.config),
         "catalog": agent.fingerprint,
-        "world": hashlib.sha256(native.world.config.to_json().encode()).hexdigest(),
-        "stream_seed": native.seed_value,
+        "stream_seed": env.unwrapped.seed_value,  # type: ignore[attr-defined]
         "num_envs": env.num_envs,
-        "max_episode_steps": native.max_episode_steps,
         "decisions": num_decisions,
         "training": training.settings,
         "seed": seed,

@@ -38,7 +38,8 @@ class OnlineAgent(Learner):
     ) -> None:
         """Do what `learn` promises; spec, topics and fingerprint are those of the environment already.
 
-        Go on from `run.resume`, call `run.after` behind every batch and stop when it says so.
+        Go on from what `run.resume` hands over, do nothing if `run.stopped`, call `run.after` behind every
+        batch and stop when it says so.
         """
 
     def learn(
@@ -54,7 +55,8 @@ class OnlineAgent(Learner):
 
         Args:
             env: native vector environment in AutoresetMode.DISABLED; keeps its own stream seed and users.
-            num_decisions: environment steps times batch size, rounded up to whole batches.
+            num_decisions: environment steps times batch size, at least 1; rounded up to whole batches (DQN:
+                to whole updates where they are rarer).
             seed: of every draw of the learner: initial values, exploration, replay; the environment is not
                 reseeded.
             progress: called as progress(step, total, metrics).
@@ -66,11 +68,19 @@ class OnlineAgent(Learner):
             The agent itself.
 
         Raises:
-            ValueError: the environment resets by itself, or is a world that the agent cannot learn in: where
-                it is for single items, slates and two-stage worlds; the device does not exist, or the
-                checkpoint belongs to another training.
+            ValueError: the environment resets by itself, or has wrappers though users are held out or a
+                checkpoint is kept; it is a world that the agent cannot learn in: where it is for single
+                items, slates and two-stage worlds; the device does not exist, or the checkpoint belongs to
+                another training.
         """
         training = LiveTraining() if training is None else training
+        if num_decisions < 1:
+            raise ValueError(f"num_decisions: expected at least 1, got {num_decisions}")
+        if env is not env.unwrapped and (training.held_out_users or training.checkpoint):
+            raise ValueError(
+                "env: expected the native environment itself where users are held out or a checkpoint is "
+                f"kept, which know nothing of wrappers; got {type(env).__name__}"
+            )
         device = find_device(training.device)
         if not self.has_network and device.type != "cpu":
             raise ValueError(f"device: {type(self).__name__} computes on the CPU, got {training.device!r}")

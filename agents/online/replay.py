@@ -42,12 +42,12 @@ class Replay:
         self.size = min(self.size + count, self.capacity)
 
     def take(self) -> dict[str, Tensor]:
-        """What it holds, name -> [size, ...]; with `size` and `next` it is all that `restore` needs."""
+        """What it holds, name -> [size, ...]; with `next` it is all that `restore` needs."""
         return {name: column[: self.size] for name, column in self._columns.items()}
 
-    def restore(self, columns: Mapping[str, Tensor], following: int) -> None:
-        """Hold what `take` gave, when `next` was `following`."""
-        self.size, self.next = len(next(iter(columns.values()))), following
+    def restore(self, columns: Mapping[str, Tensor], place: int) -> None:
+        """Hold what `take` gave when `next` was this place."""
+        self.size, self.next = len(next(iter(columns.values()))), place
         for name, rows in columns.items():
             self._columns[name] = torch.zeros((self.capacity, *rows.shape[1:]), dtype=rows.dtype)
             self._columns[name][: self.size] = rows

@@ -22,8 +22,6 @@ from agents.online.sb3 import SB3VecEnv
 from agents.seeding import global_draws, set_global_draws
 
 COLUMNS = ("actions", "rewards", "dones", "timeouts")
-EPISODES = 100
-"""Whose mean return is reported."""
 
 
 def take(model: DQN, adapter: SB3VecEnv) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -54,7 +52,7 @@ def take(model: DQN, adapter: SB3VecEnv) -> tuple[dict[str, Tensor], dict[str, A
 
 
 def restore(
-    model: DQN, adapter: SB3VecEnv, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any], total: int
+    model: DQN, adapter: SB3VecEnv, total: int, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
 ) -> None:
     """The opposite, for a model made with the same arguments; it goes on to `total` decisions."""
     model.policy.load_state_dict(below("policy", tensors))
@@ -74,8 +72,9 @@ def restore(
     model._n_calls, model._n_updates = numbers["calls"], numbers["updates"]
     model._update_current_progress_remaining(model.num_timesteps, total)
     model.exploration_rate = model.exploration_schedule(model._current_progress_remaining)
-    model.ep_info_buffer = deque(({"r": earned} for earned in numbers["episodes"]), maxlen=EPISODES)
-    model.ep_success_buffer = deque(maxlen=EPISODES)
+    most = model._stats_window_size
+    model.ep_info_buffer = deque(({"r": earned} for earned in numbers["episodes"]), maxlen=most)
+    model.ep_success_buffer = deque(maxlen=most)
 
 
 def replay_of(model: DQN) -> NStepDictReplayBuffer:

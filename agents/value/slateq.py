@@ -6,7 +6,6 @@ decomposition for reinforcement learning with recommendation sets", IJCAI.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +20,7 @@ from agents.learning.batches import LogTensors, check_n_steps, gather
 from agents.learning.offline import OfflineAgent, TrainingConfig
 from agents.losses import td_loss
 from agents.sampling import FloatArray, as_action
+from agents.seeding import deep_copy
 from agents.spec import Observation, ObservationSpec
 from agents.value.slate_choice import SEARCHES, SlateSearch, best_slates, choice_log_prob, slate_value
 from recsim_env import Decision
@@ -168,7 +168,7 @@ class SlateQ(OfflineAgent):
             raise ValueError(
                 f"log: row {row} has {int(clicks[row])} clicks; SlateQ expects at most one per slate"
             )
-        self._target, self._num_updates = copy.deepcopy(self._own()), 0
+        self._target, self._num_updates = deep_copy(self._own()), 0
         self._optimizer = torch.optim.Adam(
             self.network.parameters(), lr=self.config.learning_rate, fused=True
         )

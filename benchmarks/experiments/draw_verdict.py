@@ -25,9 +25,7 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
     """Normalised scores, differences of twins, performance profile, reward against exposure."""
     rows = summary["rows"]
     scenarios: list[str] = summary["settings"]["scenarios"]
-    present = {row["agent"] for row in rows}
-    asked = [*summary["settings"]["agents"], *summary["settings"]["slate_agents"], PLANNING]
-    agents = [agent for agent in asked if agent in present]
+    agents = list(dict.fromkeys(row["agent"] for row in rows if row["metric"] == "normalised_score"))
     draw_scores(rows, scenarios, agents, folder)
     if any("p_corrected" in row for row in rows):
         draw_twins(rows, scenarios, agents, folder)

@@ -76,7 +76,6 @@ SIZES: dict[str, Size] = {
     "quick": {
         "scenarios": ["Tiny-v0", "Memoryless-v0"],
         "agents": [*REFERENCES, *CORE],
-        "slate_agents": SLATES,
         "log_decisions": 10_000,
         "online_decisions": 10_000,
         "online_users": 64,
@@ -87,7 +86,6 @@ SIZES: dict[str, Size] = {
     "standard": {
         "scenarios": ["Storefront-v0", "Boredom-v0", "LongTermSatisfaction-v0", "Memoryless-v0"],
         "agents": [*REFERENCES, *CORE, *MORE],
-        "slate_agents": SLATES,
         "log_decisions": 45_000,
         "online_decisions": 45_000,
         "online_users": 64,
@@ -98,7 +96,6 @@ SIZES: dict[str, Size] = {
     "full": {
         "scenarios": list(SCENARIOS),
         "agents": [*REFERENCES, *CORE, *MORE, *MOST],
-        "slate_agents": SLATES,
         "log_decisions": 1_000_000,
         "online_decisions": 1_000_000,
         "online_users": 64,
@@ -131,7 +128,7 @@ def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
             score_agent,
             {"experiment": experiment_of(size, scenario), "agent": agent, "seed": seed},
         )
-        for agent in reversed([*size["agents"], *size["slate_agents"]])
+        for agent in reversed([*size["agents"], *SLATES])
         for scenario in size["scenarios"]
         if agent in agents_in(size, scenario)
         for seed in seeds
@@ -141,7 +138,7 @@ def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
 def agents_in(size: Size, scenario: str) -> list[str]:
     """Those of a size that can learn in a scenario, or need not."""
     config = get_scenario(scenario).config
-    asked = [*size["agents"], *(size["slate_agents"] if config.slate_size > 1 else [])]
+    asked = [*size["agents"], *(SLATES if config.slate_size > 1 else [])]
     return [agent for agent in asked if why_unable(agent.partition(":")[0], config) is None]
 
 

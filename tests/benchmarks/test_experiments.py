@@ -93,7 +93,6 @@ SMALL = {
     "verdict": {
         "scenarios": ["Tiny-v0"],
         "agents": ["random", "popular", "logging", "myopic", "sqn", "sqn:gamma=0.0", "linucb"],
-        "slate_agents": ["ips:slates=items,behaviour=estimated"],
         "log_decisions": 500,
         "online_decisions": 500,
         "online_users": 64,

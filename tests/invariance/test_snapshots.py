@@ -13,10 +13,9 @@ SMALL = {"catalog": {"num_items": 300}}
 SHORT = {"session": {"patience_scale": 0.5}, "max_episode_steps": 7}
 
 
-def make(scenario, mode, num_envs=6):
-    return gymnasium.make_vec(
-        f"recsim_env/{scenario}", num_envs=num_envs, autoreset_mode=mode, **SMALL, **SHORT
-    )
+def make(scenario, mode, num_envs=6, **changes):
+    arguments = SMALL | SHORT | changes
+    return gymnasium.make_vec(f"recsim_env/{scenario}", num_envs=num_envs, autoreset_mode=mode, **arguments)
 
 
 def serve(env, steps, generator):
@@ -72,5 +71,41 @@ def test_a_snapshot_of_another_batch_is_refused():
     with pytest.raises(ResetNeeded, match=r"reset\(\) before snapshot"):
         env.unwrapped.snapshot()
     env.reset(seed=0)
-    with pytest.raises(ValueError, match=r"snapshot: expected state of shape \(7, \d+\), got \(6, \d+\)"):
-        larger.unwrapped.restore(env.unwrapped.snapshot())
+    snapshot = env.unwrapped.snapshot()
+    with pytest.raises(
+        ValueError, match=r"snapshot: state: expected shape \(7, \d+\) of uint8, got shape \(6,"
+    ):
+        larger.unwrapped.restore(snapshot)
+    del snapshot["turn"]
+    with pytest.raises(ValueError, match=r"snapshot: turn: expected shape \(6,\) of int64, got none"):
+        env.unwrapped.restore(snapshot)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"catalog": {"num_items": 200}}, {"user_ids": range(50)}, {"max_episode_steps": 8}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_snapshot_of_an_environment_made_otherwise_is_refused(changes):
+    """Their records are of one size."""
+    env, other = (
+        make("Storefront-v0", AutoresetMode.DISABLED),
+        make("Storefront-v0", AutoresetMode.DISABLED, **changes),
+    )
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="snapshot: expected one of an environment made with the same world"):
+        other.unwrapped.restore(env.unwrapped.snapshot())
+
+
+def test_chosen_users_come_in_their_order_again():
+    """Round after round of a list shorter than what is served."""
+    env, other = (
+        make("Lifetime-v0", AutoresetMode.SAME_STEP, user_ids=[9, 3, 5, 8, 2, 7, 4]) for _ in range(2)
+    )
+    env.reset(seed=2)
+    serve(env, 30, np.random.default_rng(0))
+    other.unwrapped.restore(env.unwrapped.snapshot())
+    (one, *_), (two, *_) = (serve(each, 30, np.random.default_rng(1)) for each in (env, other))
+    for mine, its in zip(one, two, strict=True):
+        for first, second in zip(mine, its, strict=True):
+            np.testing.assert_array_equal(first, second)

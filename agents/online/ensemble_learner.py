@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from agents.losses import td_loss
 from agents.online.ensemble import EnsembleNetwork, double_q_targets
 from agents.online.live import Step
 from agents.online.replay import Replay
+from agents.seeding import deep_copy
 
 if TYPE_CHECKING:
     from agents.online.bootstrapped_dqn import BootstrappedDQNConfig
@@ -24,7 +24,7 @@ SESSIONS = 100
 """Whose mean return is reported."""
 
 
-class EnsembleTraining:
+class EnsembleLearner:
     """The learning side of one `BootstrappedDQN.learn`, which a checkpoint can hold.
 
     Args:
@@ -36,6 +36,8 @@ class EnsembleTraining:
 
     Attributes:
         head: [B] int64, by which head each user is served.
+        num_updates: made so far.
+        metrics: of the last update.
     """
 
     def __init__(
@@ -48,19 +50,15 @@ class EnsembleTraining:
     ) -> None:
         self.network, self.config, self.generator = network, config, generator
         self.draws = np.random.default_rng(seed)
-        self.target = copy.deepcopy(network)
+        self.target = deep_copy(network)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
         self.replay, self.num_updates = Replay(config.buffer_size), 0
         self.head = self.draws.integers(config.num_heads, size=num_envs)
         self.returns: list[float] = []
         self.metrics: dict[str, float] = {}
 
-    def learn(self, step: Step) -> dict[str, float]:
-        """Keep a batch of transitions, make the updates that are due, and draw heads for new sessions.
-
-        Returns:
-            `return` of the latest sessions, `loss` and mean `value` of the last update, as far as known.
-        """
+    def learn(self, step: Step) -> None:
+        """Keep a batch of transitions, make the updates that are due, and draw heads for new sessions."""
         self._remember(step)
         due = (step.decisions - self.config.learning_starts) // self.config.decisions_per_update
         while self.num_updates < due:
@@ -71,6 +69,9 @@ class EnsembleTraining:
         done = step.terminated | step.truncated
         self.head = np.where(done, self.draws.integers(self.config.num_heads, size=len(done)), self.head)
         self.returns = [*self.returns, *step.returns.tolist()][-SESSIONS:]
+
+    def report(self) -> dict[str, float]:
+        """`return` of the latest sessions, `loss` and mean `value` of the last update, as far as known."""
         known = {"return": float(np.mean(self.returns))} if self.returns else {}
         return {**known, **self.metrics}
 
