@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import tempfile
 from functools import cache
@@ -97,11 +98,11 @@ class AgentConformance:
 
     @property
     def agent(self) -> Any:
-        """The agent under test, trained once for all tests of a class."""
+        """The agent under test, trained once for all tests of a class; a copy that has not acted yet."""
         kind = type(self)
         if kind not in self._trained:
             self._trained[kind] = self.train()
-        return self._trained[kind]
+        return copy.deepcopy(self._trained[kind])
 
     @property
     def seen(self) -> Seen:
@@ -170,21 +171,22 @@ class AgentConformance:
     def test_training_is_repeatable_and_leaves_global_generators_alone(self) -> None:
         """Equal seeds give equal agents; the process-wide generators are afterwards as they were before."""
         before = _global_states()
-        agent = self.train()
-        self.act(agent, self.seen)
+        once, agent = self.agent, self.train()
+        for each in (once, agent):
+            self.act(each, self.seen)
         for name, state in _global_states().items():
             assert state == before[name], f"{name}: a process-wide generator was used"
-        _same_agents(self.agent, agent, "training twice with equal seeds")
+        _same_agents(once, agent, "training twice with equal seeds")
 
     def test_a_saved_agent_acts_as_before(self) -> None:
         """Save and load: the same decisions, and the same files when it is saved again."""
         with tempfile.TemporaryDirectory() as folder:
             self.agent.save(Path(folder) / "agent")
             loaded = type(self.agent).load(Path(folder) / "agent")
+        _same_agents(self.agent, loaded, "loading what was saved")
         _same_decisions(
             self.act(self.agent, self.seen), self.act(loaded, self.seen), "loading what was saved"
         )
-        _same_agents(self.agent, loaded, "loading what was saved")
 
     def test_a_cut_training_goes_on_bit_for_bit(self) -> None:
         """A training that is cut and goes on behind its checkpoint ends like one that was not."""
@@ -292,8 +294,9 @@ def _same_agents(first: Any, second: Any, what: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, agent in (("first", first), ("second", second)):
             agent.save(Path(folder) / name)
-        for file in sorted((Path(folder) / "first").iterdir()):
-            other = Path(folder) / "second" / file.name
+        own = Path(folder) / "first"
+        for file in sorted(path for path in own.rglob("*") if path.is_file()):
+            other = Path(folder) / "second" / file.relative_to(own)
             assert file.read_bytes() == other.read_bytes(), f"{file.name}: {what} made a difference"
 
 

@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from agents import AGENTS, SQN, LoggingPolicy, RandomPolicy, SQNConfig
-from agents.testing import AgentConformance, world_of
+from agents import (
+    AGENTS,
+    SQN,
+    Acting,
+    ActingConfig,
+    EpsilonGreedy,
+    ItemKNN,
+    LoggingPolicy,
+    RandomPolicy,
+    SQNConfig,
+)
+from agents.testing import AgentConformance, log_of, world_of
 from benchmarks.experiment import untrained_policies
 from recsim_env import Decision, WorldConfig
 
@@ -53,6 +63,39 @@ for _name in AGENTS:
     globals()[f"Test{_title}"] = conformance(_name, SINGLE)
     if _name not in SINGLE_ONLY:
         globals()[f"Test{_title}OnSlates"] = pytest.mark.slow(conformance(_name, SLATES))
+
+
+EXPLORERS = {
+    "TopK": ActingConfig(),
+    "Gumbel": ActingConfig("gumbel", amount=0.02),
+    "EpsilonSlots": ActingConfig("epsilon", amount=0.3),
+}
+"""Rules by which any scorer explores."""
+
+
+def exploring(rule, world_config):
+    class Checked(AgentConformance):
+        config = world_config
+
+        def make(self, world):
+            scorer = ItemKNN().fit(log_of(self.config, self.num_decisions), world.public_catalog, seed=0)
+            return Acting(scorer, EXPLORERS[rule])
+
+    return Checked
+
+
+for _rule in EXPLORERS:
+    globals()[f"Test{_rule}"] = exploring(_rule, SINGLE)
+    globals()[f"Test{_rule}OnSlates"] = exploring(_rule, SLATES)
+
+
+class TestEpsilonGreedy(AgentConformance):
+    def make(self, world):
+        return EpsilonGreedy(world.public_catalog, world.config.slate_size)
+
+
+class TestEpsilonGreedyOnSlates(TestEpsilonGreedy):
+    config = SLATES
 
 
 def fails(policy_class, check, match, config=SINGLE):
