@@ -35,6 +35,10 @@ SHARES = (
     "ndcg@10",
 )
 AT_LEAST_ZERO = (
+    "first_clicks",
+    "first_purchases",
+    "first_revenue",
+    "first_price",
     "session_length",
     "clicks_per_user",
     "likes_per_user",

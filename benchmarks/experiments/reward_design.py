@@ -1,75 +1,94 @@
-"""*reward-design*: sweeping purchase against click weights moves what agents do, as the modeller intends."""
+"""*reward-design*: sweeping purchase against click weights moves what agents do, as the modeller intends.
+
+What an agent does is asked where every agent is in the same situation: at the first decision of the same
+held-out users, by the exact probabilities of a click and of a purchase of what it shows. What comes of it
+over whole sessions is counted beside; it need not follow, since what is shown also decides how long users
+stay.
+
+Every reward is divided by its standard deviation over decisions of the logging policy, so that learners
+meet rewards of one size. Results depend on this file, not on those that score and draw them.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from benchmarks.experiments.frame import Definition, Finding, Score, Size, written
-from benchmarks.experiments.paired import differences
+from benchmarks.experiment import HELD_OUT_SEED, SCORING_DRAWS, serve_held_out, untrained_policies
+from benchmarks.experiments.costs import learning_seconds
+from benchmarks.experiments.draw_reward_design import draw
+from benchmarks.experiments.frame import Definition, Score, Size
+from benchmarks.experiments.score_reward_design import NAME, score_results
 from benchmarks.experiments.serve import CE_AND_Q, acting_by, changed_world
-from benchmarks.experiments.serve import score as score_in_world
-from benchmarks.rows import lookup_row, over_seeds, row
-from benchmarks.style import figure, sweep_looks
 from benchmarks.tasks import Report, Task
-from recsim_env import World, get_scenario
+from recsim_env import Policy, World, get_scenario
+from recsim_env.event_log import EventLog, collect_log
+from recsim_env.truth import slate_truth
 
-NAME = "reward-design"
-ORACLE = "myopic"
 REWARDS: dict[str, dict[str, float]] = {
     "clicks only": {"click": 1.0, "purchase": 0.0},
-    "click = purchase": {"click": 1.0, "purchase": 1.0},
-    "click = 1/5": {"click": 0.2, "purchase": 1.0},
+    "clicks + 0.1 purchases": {"click": 1.0, "purchase": 0.1},
+    "clicks + purchases": {"click": 1.0, "purchase": 1.0},
     "purchases only": {"click": 0.0, "purchase": 1.0},
     "revenue only": {"click": 0.0, "purchase": 1.0, "price_exponent": 1.0},
 }
-"""Name -> weights; likes count nothing, a purchase counts one, and under `revenue only` its price
-divided by the catalog's mean price, so that all rewards are of one size."""
-AMOUNTS = ("clicks", "purchases", "revenue")
-UNITS = ("decision", "user")
-"""What the agent does; and what comes of it, since rewards also decide how long users stay."""
-METRICS = (*(f"{amount}_per_{unit}" for unit in UNITS for amount in AMOUNTS), "session_length", "tail_share")
-INTENDED = (
-    ("clicks", "clicks only", "purchases only"),
-    ("purchases", "purchases only", "clicks only"),
-    ("revenue", "revenue only", "clicks only"),
-    ("revenue", "revenue only", "purchases only"),
-)
-"""(amount, the reward that asks for it, another): the former should bring more of it."""
+"""Name -> weights, up to the factor that makes them one size; likes count nothing. The first four are the
+sweep, in its order; under `revenue only` a purchase counts its price."""
+ENDS = ("clicks only", "purchases only")
+"""Of the sweep, where the controls with shuffled rewards are asked for."""
+ORACLE = "myopic"
+REFERENCES = ("random", "popular", "logging")
+"""Whom no reward moves."""
 BY_EITHER_HEAD = ("sqn",)
 """Agents that are trained once, and serve as two arms."""
+SHUFFLED = ":shuffled_reward=true"
+CALIBRATION_SEED, CALIBRATION_DECISIONS = 10**6, 20_000
 SCENARIOS = ["PriceTiers-v0", "PriceTiersLuxury-v0"]
 SIZES: dict[str, Size] = {
     "quick": {
-        "scenarios": SCENARIOS,
-        "agents": [ORACLE],
-        "num_users": 300,
-        "log_decisions": 0,
+        "scenarios": ["PriceTiers-v0"],
+        "agents": [ORACLE, "ips", "sqn"],
+        "controls": [],
+        "num_users": 100,
+        "first_users": 1_000,
+        "log_decisions": 10_000,
         "num_seeds": 3,
     },
     "standard": {
         "scenarios": SCENARIOS,
         "agents": [ORACLE, "ips", "sqn"],
+        "controls": ["ips" + SHUFFLED, "sqn" + SHUFFLED],
         "num_users": 500,
-        "log_decisions": 150_000,
+        "first_users": 2_000,
+        "log_decisions": 130_000,
         "num_seeds": 10,
     },
     "full": {
         "scenarios": SCENARIOS,
         "agents": [ORACLE, "ips", "sqn"],
+        "controls": ["ips" + SHUFFLED, "sqn" + SHUFFLED],
         "num_users": 5_000,
+        "first_users": 10_000,
         "log_decisions": 1_000_000,
         "num_seeds": 20,
     },
 }
-SECONDS_PER_USER, SECONDS_PER_DECISION = 0.012, 0.0004
+SECONDS_PER_USER = 0.004
+
+
+def pairs_of(size: Size) -> list[tuple[str, str]]:
+    """(agent, reward): the longest trainings first; of references the reward is the first."""
+    learned = [(agent, reward) for agent in reversed(size["agents"]) for reward in REWARDS]
+    shuffled = [(agent, reward) for agent in size["controls"] for reward in ENDS]
+    return [*learned, *shuffled, *((agent, ENDS[0]) for agent in REFERENCES)]
 
 
 def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
-    """One for each scenario, agent, reward and seed; the longest first."""
+    """One for each seed, scenario, agent and reward."""
     return [
         Task(
             task_name(scenario, agent, reward, seed),
@@ -79,180 +98,152 @@ def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
                 "agent": agent,
                 "reward": reward,
                 "seed": seed,
-                "num_users": size["num_users"],
-                "log_decisions": size["log_decisions"],
+                **{name: size[name] for name in ("num_users", "first_users", "log_decisions")},
             },
         )
-        for agent in reversed(size["agents"])
-        for scenario in size["scenarios"]
-        for reward in REWARDS
         for seed in seeds
+        for scenario in size["scenarios"]
+        for agent, reward in pairs_of(size)
     ]
 
 
 def task_name(scenario: str, agent: str, reward: str, seed: int) -> str:
     """File stem of a result."""
-    return f"{scenario}-{agent}-{list(REWARDS).index(reward)}-seed-{seed}"
+    return f"{scenario}-{agent.replace(':', '-').replace('=', '-')}-{list(REWARDS).index(reward)}-seed-{seed}"
 
 
 def score_reward(
-    scenario: str, agent: str, reward: str, seed: int, num_users: int, log_decisions: int, report: Report
+    scenario: str,
+    agent: str,
+    reward: str,
+    seed: int,
+    num_users: int,
+    first_users: int,
+    log_decisions: int,
+    report: Report,
 ) -> dict[str, Any]:
-    """Every metric of the arms of an agent that was made for a reward, on held-out users.
+    """What the arms of an agent that was made for a reward do, and what comes of it, on held-out users.
 
     The oracle maximises that reward. A learner has a log of the logging policy in which that reward is
     written; but for the reward, the logs are the same.
 
     Returns:
-        {arm: metrics}.
+        {"log": a digest of what the log's users were shown and did, None without a log;
+        "arms": {arm: {"metrics", "curves": of whole sessions; "first": see `first_decision`}}}.
     """
-    from agents import AgentSpec, LoggingPolicy, MyopicOracle
-    from recsim_env.event_log import collect_log
-
     world = rewarding_world(scenario, reward)
-    arms: dict[str, Any]
-    if agent == ORACLE:
-        arms = {agent: MyopicOracle(world)}
-    else:
-        catalog = world.public_catalog
-        log = collect_log(
-            world,
-            LoggingPolicy(catalog, world.config.slate_size),
-            log_decisions,
-            seed,
-            max_steps=get_scenario(scenario).max_episode_steps,
-        )
-        learned: Any = AgentSpec.parse(agent).make().fit(log, catalog, seed=seed)
-        arms = {agent: learned}
-        if agent in BY_EITHER_HEAD:
-            arms = {agent + ending: acting_by(learned, head) for ending, head in CE_AND_Q.items()}
-    return {
-        arm: measured(score_in_world(world, scenario, policy, seed, num_users, report)["metrics"])
-        for arm, policy in arms.items()
-    }
+    arms, digest = made_for(world, scenario, agent, log_decisions, seed, report)
+    steps, users = get_scenario(scenario).max_episode_steps, world.users(num_users, seed * num_users)
+    first = world.users(first_users, seed * first_users)
+    found = {}
+    for arm, policy in arms.items():
+        card = serve_held_out(world, policy, users, seed, steps, lambda _: None)
+        found[arm] = {
+            "metrics": card.result(),
+            "curves": {name: curve.tolist() for name, curve in card.curves().items()},
+            "first": first_decision(world, policy, first, seed),
+        }
+        report(0.9 + 0.1 * len(found) / len(arms))
+    return {"log": digest, "arms": found}
 
 
+def made_for(
+    world: World, scenario: str, agent: str, log_decisions: int, seed: int, report: Report
+) -> tuple[dict[str, Any], str | None]:
+    """The arms of an agent that was made in a world, and the digest of its log, if it had one."""
+    from agents import AgentSpec
+
+    untrained = untrained_policies(world)
+    if agent in untrained:
+        return {agent: untrained[agent]()}, None
+    log = logged(world, scenario, log_decisions, seed)
+    learned: Any = (
+        AgentSpec.parse(agent)
+        .make()
+        .fit(log, world.public_catalog, seed=seed, progress=lambda step, total, _: report(0.9 * step / total))
+    )
+    if agent.partition(":")[0] not in BY_EITHER_HEAD:
+        return {agent: learned}, digest_of(log)
+    return {agent + ending: acting_by(learned, head) for ending, head in CE_AND_Q.items()}, digest_of(log)
+
+
+def logged(world: World, scenario: str, decisions: int, seed: int) -> EventLog:
+    """A log of the logging policy, which goes by the public catalog and so is the same under every reward."""
+    policy = untrained_policies(world)["logging"]()
+    steps = get_scenario(scenario).max_episode_steps
+    return collect_log(world, policy, decisions, seed, max_steps=steps)
+
+
+def digest_of(log: EventLog) -> str:
+    """Of everything but the reward."""
+    total = hashlib.sha256()
+    for column in (log.user_id, log.action, log.events):
+        total.update(np.ascontiguousarray(column).tobytes())
+    return total.hexdigest()[:16]
+
+
+@cache
 def rewarding_world(scenario: str, reward: str) -> World:
-    """The world of a scenario, with one of `REWARDS`."""
+    """The world of a scenario with one of `REWARDS`, whose standard deviation over logged decisions is 1."""
     weights = {"like": 0.0, "price_exponent": 0.0, **REWARDS[reward]}
-    if weights["price_exponent"]:
-        price = changed_world(scenario, {}).public_catalog.price
-        weights["purchase"] /= float(np.mean(price ** weights["price_exponent"]))
-    return changed_world(scenario, {"reward": weights})
+    plain = changed_world(scenario, {"reward": weights})
+    size = float(np.std(logged(plain, scenario, CALIBRATION_DECISIONS, CALIBRATION_SEED).reward))
+    scaled = {name: weights[name] / size for name in ("click", "purchase")}
+    return changed_world(scenario, {"reward": {**weights, **scaled}})
 
 
-def measured(metrics: Mapping[str, float]) -> dict[str, float]:
-    """`METRICS`; what a decision brings is what a user brings, by the decisions of a session."""
-    rates = {
-        f"{amount}_per_decision": metrics[f"{amount}_per_user"] / metrics["session_length"]
-        for amount in AMOUNTS
-    }
-    return {name: {**metrics, **rates}[name] for name in METRICS}
+def first_decision(world: World, policy: Policy, users: np.ndarray, seed: int) -> dict[str, float]:
+    """What a policy shows users who have just come, by exact probabilities.
 
-
-def arms_of(agents: Sequence[str]) -> list[tuple[str, str]]:
-    """(agent, arm) of all agents."""
-    return [
-        (agent, agent + ending)
-        for agent in agents
-        for ending in (CE_AND_Q if agent in BY_EITHER_HEAD else [""])
-    ]
+    Returns:
+        Means over users of the expected `clicks`, `purchases` and `revenue` of what is shown, and of its
+        `price`.
+    """
+    count = len(users)
+    states = world.empty_states(count)
+    arrays = world.reset(HELD_OUT_SEED, states, np.arange(count), users, np.zeros(count, np.int64))
+    extra = (states,) if getattr(policy, "needs_state", False) else ()
+    generator = np.random.default_rng([seed, SCORING_DRAWS])
+    slates = policy.act(arrays.visible(len(world.items)), generator, *extra).action.reshape(count, -1)
+    truth, price = slate_truth(world, states, slates), world.public_catalog.price[slates]
+    bought = truth.click_prob * truth.purchase_prob
+    sums = {"clicks": truth.click_prob, "purchases": bought, "revenue": bought * price}
+    means = {name: float(part.sum(axis=1).mean()) for name, part in sums.items()}
+    return {**means, "price": float(price.mean())}
 
 
 def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[int]) -> Score:
-    """What users did under each reward, and whether it moved as intended."""
-    rows: list[dict[str, Any]] = []
-    findings: list[Finding] = []
+    """Rows and findings of all scenarios.
+
+    Raises:
+        ValueError: the logs of a seed differ in more than the reward.
+    """
+    results: dict[str, dict[tuple[str, str], list[Mapping[str, Any]]]] = {}
     for scenario in size["scenarios"]:
-        for agent, arm in arms_of(size["agents"]):
-            values = {
-                (reward, metric): np.array(
-                    [result(task_name(scenario, agent, reward, seed))[arm][metric] for seed in seeds]
+        found = results.setdefault(scenario, {})
+        logs: dict[int, set[str]] = {}
+        for agent, reward in pairs_of(size):
+            for seed in seeds:
+                one = result(task_name(scenario, agent, reward, seed))
+                logs.setdefault(seed, set()).update({one["log"]} - {None})
+                for arm, measured in one["arms"].items():
+                    found.setdefault((arm, reward), []).append(measured)
+        for seed, digests in logs.items():
+            if len(digests) > 1:
+                raise ValueError(
+                    f"{scenario}, seed {seed}: expected one log under all rewards, got {sorted(digests)}"
                 )
-                for reward in REWARDS
-                for metric in METRICS
-            }
-            rows += [
-                row(NAME, scenario, f"{arm}, {reward}", metric, over_seeds(list(of_seeds)))
-                for (reward, metric), of_seeds in values.items()
-            ]
-            for unit in UNITS:
-                found, compared = intended(scenario, arm, unit, values, len(seeds))
-                findings += found
-                rows += compared
-    return Score(rows, findings, {})
-
-
-def intended(
-    scenario: str, arm: str, unit: str, values: Mapping[tuple[str, str], np.ndarray], num_seeds: int
-) -> tuple[list[Finding], list[dict[str, Any]]]:
-    """Findings and rows: whether each reward brings more of what it asks for than another, paired by seed."""
-    if num_seeds < 2:
-        return [], []
-    metrics = [f"{amount}_per_{unit}" for amount, _, _ in INTENDED]
-    pairs = [
-        (values[reward, metric], values[other, metric])
-        for metric, (_, reward, other) in zip(metrics, INTENDED, strict=True)
-    ]
-    findings, rows = [], []
-    for metric, (_, reward, other), one in zip(metrics, INTENDED, differences(pairs), strict=True):
-        shown, wrong = one.shown and one.interval.low > 0, one.shown and one.interval.high < 0
-        verdict = (
-            "higher" if shown else "LOWER, against the intention," if wrong else "not shown to be higher"
-        )
-        findings.append(
-            Finding(
-                f"{scenario}, {arm}: {metric.replace('_', ' ')} {verdict} under '{reward}' than under "
-                f"'{other}', by {written(one.interval)} (Holm p = {one.p:.3f}).",
-                shown,
-            )
-        )
-        rows.append(one.row(NAME, scenario, f"{arm}, {reward}", f"{metric}_minus_{other}"))
-    return findings, rows
-
-
-def draw(summary: Mapping[str, Any], folder: Path) -> None:
-    """For each scenario: purchases and revenue against clicks, a line through the rewards for each agent."""
-    for scenario in summary["settings"]["scenarios"]:
-        with figure(folder, f"reward_design_{scenario}", figsize=(9.6, 4.2), ncols=2) as (_, axes):
-            for panel, metric in zip(axes, ("purchases_per_decision", "revenue_per_decision"), strict=True):
-                draw_frontier(panel, summary, scenario, metric)
-            axes[0].set_title(f"Purchases and clicks · {scenario}")
-            axes[1].set_title("Revenue and clicks")
-            axes[1].legend(fontsize=7.5)
-
-
-def draw_frontier(panel: Any, summary: Mapping[str, Any], scenario: str, metric: str) -> None:
-    """One panel: every reward a point with its intervals."""
-    looks = sweep_looks(list(REWARDS))
-    for place, (_, agent) in enumerate(arms_of(summary["settings"]["agents"])):
-        points = []
-        for reward, look in looks.items():
-            across, up = (
-                lookup_row(summary["rows"], scenario, f"{agent}, {reward}", name)
-                for name in ("clicks_per_decision", metric)
-            )
-            points.append((across["value"], up["value"]))
-            label = reward if place == 0 else None
-            panel.plot(
-                *points[-1], color=look.colour, marker=look.marker, ls="none", ms=7, zorder=5, label=label
-            )
-            if up["lower"] is not None:
-                panel.plot([across["value"]] * 2, [up["lower"], up["upper"]], color=look.colour, lw=1)
-                panel.plot([across["lower"], across["upper"]], [up["value"]] * 2, color=look.colour, lw=1)
-        panel.plot(*zip(*points, strict=True), color="#9a9a9a", lw=0.8, ls=(0, (2 + 3 * place, 2)), zorder=1)
-        panel.annotate(agent, points[-1], xytext=(4, -10), textcoords="offset points", fontsize=8)
-    panel.set_xlabel("clicks per decision")
-    panel.set_ylabel(metric.replace("_", " "))
-    panel.margins(0.12)
+    return score_results(results, list(REWARDS), REFERENCES)
 
 
 def core_seconds(size: Size, seeds: Sequence[int]) -> float:
     """By the users served, and by the decisions that learners learn from."""
-    each = len(size["scenarios"]) * len(REWARDS) * len(seeds)
-    learners = sum(agent != ORACLE for agent in size["agents"])
-    served = size["num_users"] * SECONDS_PER_USER * len(arms_of(size["agents"]))
-    return each * (served + learners * size["log_decisions"] * SECONDS_PER_DECISION)
+    pairs = pairs_of(size)
+    learned = [agent for agent, _ in pairs if agent not in (ORACLE, *REFERENCES)]
+    doubled = sum(agent.partition(":")[0] in BY_EITHER_HEAD for agent in learned)
+    served = (len(pairs) + doubled) * size["num_users"] * SECONDS_PER_USER
+    each = learning_seconds(learned, size["log_decisions"], 0) + served + len(pairs)
+    return len(seeds) * len(size["scenarios"]) * each
 
 
 EXPERIMENT = Definition(

@@ -5,34 +5,101 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from agents import MyopicOracle, RandomPolicy
 from agents.presets import KNOWN_OPTIMUM
-from benchmarks.experiments import controls, planted, reward_design, same_agent
+from benchmarks.experiment import HELD_OUT_SEED
+from benchmarks.experiments import controls, planted, reward_design, same_agent, score_reward_design
+from recsim_env.truth import myopic_reward
 
 FIRST_SEED = 1_000
 
 
-def test_the_intention_may_fail_and_then_it_is_said():
-    rewards, metrics = reward_design.REWARDS, reward_design.METRICS
-    names = [(reward, metric) for reward in rewards for metric in metrics]
-    noise = np.random.default_rng(1).normal(scale=0.01, size=10)
-    values = dict.fromkeys(names, noise)
-    values["clicks only", "clicks_per_user"] = noise[::-1] + 1
-    values["revenue only", "revenue_per_user"] = noise[::-1] - 1
-    findings, rows = reward_design.intended("PriceTiers-v0", "myopic", "user", values, 10)
-    assert [finding.shown for finding in findings] == [True, False, False, False]
-    assert "LOWER, against the intention" in findings[2].text
-    assert "not shown to be higher" in findings[1].text
-    assert rows[0]["metric"] == "clicks_per_user_minus_purchases only"
-    assert rows[0]["value"] == pytest.approx(1.0)
+def designed(moves):
+    """Arm and reward -> ten seeds of a first decision; `moves`: by how much a reward moves an amount."""
+    luck = np.random.default_rng(1).normal(scale=0.01, size=(10, 3))
+    results = {}
+    arms = ("ips", "sqn, Q head", "sqn", "myopic", *score_reward_design.SHUFFLED)
+    for place, arm in enumerate(arms):
+        for rank, reward in enumerate(reward_design.REWARDS):
+            noise = np.random.default_rng([place, rank]).normal(scale=0.001, size=(10, 3))
+            moved = [moves.get((arm, reward, name), 0.0) for name in ("clicks", "purchases", "revenue")]
+            first = luck + noise + 0.5 + np.array(moved)
+            results[arm, reward] = [
+                {
+                    "first": dict(zip(("clicks", "purchases", "revenue"), one.tolist(), strict=True))
+                    | {"price": 1.0},
+                    "metrics": {metric: float(one[0]) for metric in score_reward_design.METRICS[4:]},
+                }
+                for one in first
+            ]
+    return score_reward_design.score_results({"PriceTiers-v0": results}, list(reward_design.REWARDS), ())
 
 
-def test_a_purchase_earns_its_price_in_units_of_the_mean_price():
-    """Rewards of all designs have one size, in cheap worlds and in dear ones."""
+def finding(score, *words):
+    (found,) = (one for one in score.findings if all(word in one.text for word in words))
+    return found
+
+
+def test_what_a_reward_asks_for_may_come_or_its_opposite_or_nothing():
+    score = designed(
+        {
+            ("ips", "clicks only", "clicks"): 0.1,
+            ("ips", "purchases only", "purchases"): -0.1,
+            ("sqn, Q head", "clicks + purchases", "purchases"): 0.05,
+            ("sqn, Q head", "purchases only", "purchases"): 0.1,
+        }
+    )
+    above = finding(score, "IPS, first decision", "expected clicks")
+    assert above.shown
+    assert "'clicks only' is above those when paid for 'purchases only' (meant to be above)" in above.text
+    opposite = finding(score, "IPS, first decision", "expected purchases when")
+    assert opposite.shown  # it is found, though not meant
+    assert "is below" in opposite.text
+    assert not finding(score, "IPS, first decision", "'revenue only'").shown
+    assert finding(score, "SQN, Q head", "rank correlation").shown
+    rows = {(row["agent"], row["metric"]): row for row in score.rows}
+    moved = rows["ips, clicks only", "first_clicks_minus_purchases only"]
+    assert moved["value"] == pytest.approx(0.1, abs=0.002)
+    assert moved["p_corrected"] == pytest.approx(10 * 2 / 2**10)  # of ten claims of two agents
+
+
+def test_shuffled_rewards_must_not_move_anything():
+    assert finding(designed({}), "Negative control").shown
+    broken = finding(designed({(score_reward_design.SHUFFLED[0], "clicks only", "clicks"): 0.1}), "Negative")
+    assert not broken.shown
+    assert "FAILS: it moves" in broken.text
+
+
+@pytest.mark.parametrize("reward", reward_design.REWARDS)
+def test_rewards_are_of_one_size_and_keep_their_proportions(reward):
+    """In cheap worlds and in dear ones, where a purchase counts its price."""
     for scenario in reward_design.SCENARIOS:
-        world = reward_design.rewarding_world(scenario, "revenue only")
-        reward, price = world.config.reward, world.public_catalog.price
-        assert (reward.click, reward.price_exponent) == (0.0, 1.0)
-        assert (reward.purchase * price).mean() == pytest.approx(1.0)
+        world = reward_design.rewarding_world(scenario, reward)
+        log = reward_design.logged(world, scenario, 5_000, 1_001)
+        assert np.std(log.reward) == pytest.approx(1.0, rel=0.15)
+        weights, own = reward_design.REWARDS[reward], world.config.reward
+        assert own.click * weights["purchase"] == pytest.approx(own.purchase * weights["click"])
+
+
+def test_first_decisions_are_told_by_exact_probabilities():
+    """Of the myopic oracle's choice, whose expected reward is the best there is."""
+    world = reward_design.rewarding_world("PriceTiers-v0", "clicks + purchases")
+    users, reward = world.users(50), world.config.reward
+    found = reward_design.first_decision(world, MyopicOracle(world), users, 0)
+    states = world.empty_states(50)
+    world.reset(HELD_OUT_SEED, states, np.arange(50), users, np.zeros(50, np.int64))
+    earned = reward.click * found["clicks"] + reward.purchase * found["purchases"]
+    assert earned == pytest.approx(myopic_reward(world, states).mean(), rel=1e-5)
+    random = RandomPolicy(len(world.items))
+    assert reward_design.first_decision(world, random, users, 0)["clicks"] < found["clicks"]
+
+
+def test_logs_that_differ_in_more_than_the_reward_are_refused():
+    size = {**reward_design.SIZES["quick"], "agents": ["ips"], "controls": []}
+    arm = {"first": dict.fromkeys(("clicks", "purchases", "revenue", "price"), 1.0), "metrics": {}}
+    digests = iter("abcdefghijk")
+    with pytest.raises(ValueError, match="PriceTiers-v0, seed 3: expected one log under all rewards"):
+        reward_design.score(lambda name: {"log": next(digests), "arms": {"ips": arm}}, size, [3])
 
 
 def control_values(**changes):

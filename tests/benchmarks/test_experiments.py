@@ -59,8 +59,10 @@ SMALL = {
     },
     "reward-design": {
         "scenarios": ["Tiny-v0"],
-        "agents": ["myopic", "sqn"],
-        "num_users": 40,
+        "agents": ["myopic", "ips", "sqn"],
+        "controls": ["ips:shuffled_reward=true", "sqn:shuffled_reward=true"],
+        "num_users": 20,
+        "first_users": 40,
         "log_decisions": 400,
         "num_seeds": 2,
     },
