@@ -22,7 +22,7 @@ test: $(STAMP) ## Run the tests (ARGS="tests/kernel -x" passes arguments on)
 	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(STAMP) ## Run the tests that train agents or measure speed
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -n 0 -m slow $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff check .

@@ -86,7 +86,7 @@ def test_the_gap_of_the_cascade_heuristic(record_property):
             missing, best = shortfall(world, fresh_states(world, np.arange(10))[0])
             gaps.append(missing / best)
     gaps = np.concatenate(gaps)
-    record_property("mean_gap", gaps.mean())
+    record_property("mean_gap", float(gaps.mean()))
     assert gaps.min() > -1e-6
     assert gaps.mean() < 0.02
     assert gaps.max() < 0.35
