@@ -34,7 +34,7 @@ OVER_SESSIONS = (
 AGENTS = ("ips", "sqn" + Q_HEAD)
 NOTES = {
     "myopic": " (a check of the setup)",
-    "sqn": " by its next-item head (whose loss knows no reward)",
+    "sqn": " (whose loss knows no reward)",
 }
 """Arms that answer another question than the agents do: theirs are corrected apart."""
 ARMS = (*AGENTS, *NOTES)
@@ -165,4 +165,4 @@ def nothing_to_learn(scenario: str, values: Values) -> list[Finding]:
 def told(arm: str) -> str:
     """What a reader calls an arm."""
     agent, head, _ = arm.partition(Q_HEAD)
-    return display_name(agent) + head
+    return display_name(agent) + (head or (", next-item head" if agent == "sqn" else ""))
