@@ -15,7 +15,7 @@ from rich.text import Text
 
 from benchmarks.choices import check_file, find_scenario
 from benchmarks.errors import UsageError
-from benchmarks.experiment import HELD_OUT_SEED, SCORING_DRAWS, untrained_policies
+from benchmarks.experiment import HELD_OUT_SEED, held_out_rollout, untrained_policies
 from benchmarks.headroom import relative_gain, user_interval
 from benchmarks.progress import RunProgress
 from benchmarks.saving import stamped
@@ -25,7 +25,7 @@ from benchmarks.tables import CATALOG_COLUMNS
 from benchmarks.tasks import SETTINGS_FILE, write_json
 from benchmarks.terminal import titled_table
 from benchmarks.train import AGENT
-from recsim_env import World, get_scenario, rollout
+from recsim_env import World, get_scenario
 from recsim_env.metrics import FullScorecard
 
 if TYPE_CHECKING:
@@ -115,8 +115,7 @@ def serve(
     card = FullScorecard(world.public_catalog, segments, world.position_weight, with_regret=False)
     began = time.perf_counter()
     display.start(label)
-    generator = np.random.default_rng([seed, SCORING_DRAWS])
-    for batch in rollout(world, policy, users, seed=HELD_OUT_SEED, generator=generator, max_steps=max_steps):
+    for batch in held_out_rollout(world, policy, users, seed, max_steps):
         returns[np.searchsorted(users, batch.user_id)] += batch.reward
         card.update(batch)
         display.update(label, card.engagement.num_users / num_users)

@@ -6,7 +6,7 @@ A pure function of its arguments; what it returns is what `benchmarks.tasks` kee
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from recsim_env.metrics import FullScorecard
 
 if TYPE_CHECKING:
     from recsim_env import Policy
+    from recsim_env.rollout import Impressions
 
 HELD_OUT_SEED = 2**40
 """Stream seed of the users that score every agent; training seeds are small, so none ever meets them."""
@@ -102,18 +103,26 @@ def serve_held_out(
     card = FullScorecard(
         world.public_catalog, world.config.population.num_segments, world.position_weight, with_regret
     )
-    for batch in rollout(
+    for batch in held_out_rollout(world, policy, users, seed, max_steps, with_regret):
+        card.update(batch)
+        report(card.engagement.num_users / len(users))
+    return card
+
+
+def held_out_rollout(
+    world: World, policy: Policy, users: np.ndarray, seed: int, max_steps: int, with_oracle: bool = False
+) -> Iterator[Impressions]:
+    """What users of stream seed `HELD_OUT_SEED` are shown and do; arguments as `serve_held_out`."""
+    generator = np.random.default_rng([seed, SCORING_DRAWS])
+    return rollout(
         world,
         policy,
         users,
         seed=HELD_OUT_SEED,
-        generator=np.random.default_rng([seed, SCORING_DRAWS]),
+        generator=generator,
         max_steps=max_steps,
-        with_oracle=with_regret,
-    ):
-        card.update(batch)
-        report(card.engagement.num_users / len(users))
-    return card
+        with_oracle=with_oracle,
+    )
 
 
 def untrained_policies(world: World) -> dict[str, Callable[[], Any]]:

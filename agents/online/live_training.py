@@ -14,6 +14,7 @@ from torch import Tensor
 from agents.learning.checkpoints import below, read_checkpoint, write_checkpoint
 from agents.learning.training import REPORT_EVERY, Best, Progress
 from recsim_env import rollout
+from recsim_env.streams import MAX_STEP
 
 if TYPE_CHECKING:
     from agents.online.online_agent import OnlineAgent
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 VALIDATION_SEED = 2**41
 """Stream seed of the users who are looked at while an agent learns; no training or comparison meets them."""
-
-ENDLESS = 10**6
-"""Decisions of a session, where the environment has no horizon."""
 
 Taken = tuple[Mapping[str, Tensor], Mapping[str, Any]]
 """All that a learner changes: tensors, and what JSON can hold."""
@@ -174,7 +172,7 @@ class LiveRun:
             users,
             seed=VALIDATION_SEED,
             generator=np.random.default_rng(0),
-            max_steps=native.max_episode_steps or ENDLESS,
+            max_steps=native.max_episode_steps or MAX_STEP,
         )
         return float(sum(batch.reward.sum() for batch in served)) / len(users)
 

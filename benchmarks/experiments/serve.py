@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.experiment import HELD_OUT_SEED, SCORING_DRAWS, serve_held_out
+from benchmarks.experiment import held_out_rollout, serve_held_out
 from benchmarks.tasks import Report
-from recsim_env import World, get_scenario, rollout
+from recsim_env import World, get_scenario
 
 if TYPE_CHECKING:
     from recsim_env import Policy
@@ -76,14 +76,7 @@ def user_returns(
     """The reward of each user, in the order of `users`; the policy's own randomness comes of seed `draws`."""
     returns, finished = np.zeros(len(users)), 0
     order = np.argsort(users)
-    for batch in rollout(
-        world,
-        policy,
-        users,
-        seed=HELD_OUT_SEED,
-        generator=np.random.default_rng([draws, SCORING_DRAWS]),
-        max_steps=max_steps,
-    ):
+    for batch in held_out_rollout(world, policy, users, draws, max_steps):
         returns[order[np.searchsorted(users, batch.user_id, sorter=order)]] += batch.reward
         finished += int((batch.terminated | batch.truncated).sum())
         report(finished / len(users))
