@@ -90,9 +90,9 @@ def initialise(module: nn.Module, generator: torch.Generator | None) -> None:
 def scoped_global_rng(seed: int) -> Iterator[None]:
     """Seed the process-wide generators inside the block and restore them after it.
 
-    For libraries that draw from global generators and offer no other way (Stable-Baselines3 samples its
-    replay buffer and its exploration from `numpy.random`, and initialises networks from `torch`'s default
-    generator). Not thread-safe, as the generators are not.
+    For libraries that draw from global generators and offer no other way (Stable-Baselines3 draws its
+    exploration from `numpy.random`, and initialises networks from `torch`'s default generator). Not
+    thread-safe, as the generators are not.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):

@@ -12,11 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 # Who may touch the global generators: the scope that restores them, for a library that draws from nothing
-# else, a replay buffer of that library, sampled inside the scope, and the checks that user models and agents
-# leave them alone.
+# else, and the checks that user models and agents leave them alone.
 EXEMPT = {
     "agents/seeding.py": {"scoped_global_rng", "global_draws", "set_global_draws"},
-    "agents/online/n_step_replay.py": {"_get_samples"},
     "agents/testing.py": {"_global_states"},
     "recsim_env/testing.py": {"_seed_compiled_generator", "test_luck_comes_from_the_streams_alone"},
 }

@@ -148,6 +148,7 @@ class DQN(OnlineAgent):
                 replay_buffer_kwargs={
                     "n_steps": config.n_steps,
                     "gamma": config.gamma,
+                    "generator": np.random.default_rng(seed),
                     "handle_timeout_termination": not config.episodic,
                 },
                 policy_kwargs=self._policy_kwargs(catalog),

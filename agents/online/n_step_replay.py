@@ -24,23 +24,30 @@ class NStepDictReplayBuffer(DictReplayBuffer):
     Args:
         n_steps: n, at least 1.
         gamma: discount.
+        generator: draws which decisions are sampled, uniformly with replacement.
         others: as of `DictReplayBuffer`.
 
     Source: Sutton and Barto (2018), eq. 7.1. Decisions after the first are those of the policy that acted,
     not corrected for the greedy one (Hessel et al. 2018, "Rainbow").
     """
 
-    def __init__(self, *args: Any, n_steps: int, gamma: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, n_steps: int, gamma: float, generator: np.random.Generator, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.n_steps, self.gamma = n_steps, gamma
+        self.n_steps, self.gamma, self.generator = n_steps, gamma, generator
 
-    def _get_samples(  # type: ignore[override]
-        self, batch_inds: Rows, env: VecNormalize | None = None
+    def sample(  # type: ignore[override]
+        self, batch_size: int, env: VecNormalize | None = None
     ) -> DictReplayBufferSamples:
-        user = np.random.randint(self.n_envs, size=len(batch_inds))  # noqa: NPY002 - the base class's own
+        place = self.generator.integers(self.size(), size=batch_size)
+        return self.spans_from(place, self.generator.integers(self.n_envs, size=batch_size))
+
+    def spans_from(self, place: Rows, user: Rows) -> DictReplayBufferSamples:
+        """The samples that begin with the decisions at these places of the buffer, of these users."""
         newest = (self.pos - 1) % self.buffer_size
-        last, earned = batch_inds, self.rewards[batch_inds, user]
-        discount = np.full(len(batch_inds), self.gamma, np.float32)
+        last, earned = place, self.rewards[place, user]
+        discount = np.full(len(place), self.gamma, np.float32)
         for _ in range(self.n_steps - 1):
             goes_on = (self.dones[last, user] == 0) & (last != newest)
             last = np.where(goes_on, (last + 1) % self.buffer_size, last)
@@ -48,8 +55,8 @@ class NStepDictReplayBuffer(DictReplayBuffer):
             discount = np.where(goes_on, np.float32(self.gamma) * discount, discount)
         final = self.dones[last, user] * (1 - self.timeouts[last, user])
         return DictReplayBufferSamples(
-            observations=self._tensors(self.observations, batch_inds, user),
-            actions=self.to_torch(self.actions[batch_inds, user]),
+            observations=self._tensors(self.observations, place, user),
+            actions=self.to_torch(self.actions[place, user]),
             next_observations=self._tensors(self.next_observations, last, user),
             dones=self.to_torch(final[:, None]),
             rewards=self.to_torch(earned[:, None]),

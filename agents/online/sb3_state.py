@@ -46,7 +46,11 @@ def take(model: DQN, adapter: SB3VecEnv) -> tuple[dict[str, Tensor], dict[str, A
         "actions": adapter.action_space.np_random.bit_generator.state,
         "calls": model._n_calls,
         "updates": model._n_updates,
-        "replay": {"next": buffer.pos, "full": buffer.full},
+        "replay": {
+            "next": buffer.pos,
+            "full": buffer.full,
+            "draws": buffer.generator.bit_generator.state,
+        },
         "episodes": [episode["r"] for episode in model.ep_info_buffer or ()],
     }
 
@@ -59,6 +63,7 @@ def restore(
     load_optimizer(model.policy.optimizer, below("optimizer", tensors))
     buffer, columns = replay_of(model), below("replay", tensors)
     buffer.pos, buffer.full = numbers["replay"]["next"], numbers["replay"]["full"]
+    buffer.generator.bit_generator.state = numbers["replay"]["draws"]
     for name in COLUMNS:
         getattr(buffer, name)[: buffer.size()] = columns[name].numpy()
     for prefix, kept in (("now", buffer.observations), ("next", buffer.next_observations)):

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 from stable_baselines3.common.buffers import NStepReplayBuffer
 
 from agents import DQNConfig
@@ -44,12 +45,14 @@ def test_samples_are_those_of_arrays(n_steps, steps, timeouts):
         n_steps,
         steps,
         handle_timeout_termination=timeouts,
+        generator=np.random.default_rng(0),
     )
     places = np.tile(np.arange(min(steps, PLACES)), 10)
     with scoped_global_rng(1):
         expected = theirs._get_samples(places)
     with scoped_global_rng(1):
-        found = ours._get_samples(places)
+        users = np.random.randint(USERS, size=len(places))  # noqa: NPY002 - as theirs draws them
+    found = ours.spans_from(places, users)
     for name in ("actions", "dones"):
         assert torch.equal(getattr(found, name), getattr(expected, name)), name
     for name in ("rewards", "discounts"):
@@ -57,6 +60,28 @@ def test_samples_are_those_of_arrays(n_steps, steps, timeouts):
     for name in ("observations", "next_observations"):
         assert torch.equal(getattr(found, name)["place"], getattr(expected, name)), name
     assert len(torch.unique(expected.discounts)) >= min(n_steps, 5)
+
+
+@pytest.mark.parametrize(("steps", "held"), [(25, 25), (67, PLACES)], ids=["in part", "overwritten"])
+def test_every_decision_held_is_sampled_as_often(steps, held):
+    """Chi-square at 0.1% over (place, user); two buffers of one seed sample the same."""
+
+    def observed():
+        buffer = filled(
+            NStepDictReplayBuffer,
+            gym.spaces.Dict({"place": ARRAY}),
+            lambda seen: {"place": seen},
+            1,
+            steps,
+            generator=np.random.default_rng(3),
+        )
+        return buffer.sample(20_000).observations["place"]
+
+    seen = observed()
+    assert torch.equal(seen, observed())
+    _, count = torch.unique(seen, dim=0, return_counts=True)
+    assert len(count) == held * USERS
+    assert chisquare(count.numpy()).pvalue > 0.001
 
 
 def test_a_wrong_number_of_steps_is_named():
