@@ -17,7 +17,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.choices import check_file
+from benchmarks.agent_cost_row import config_of
+from benchmarks.choices import check_file, why_unable
 from benchmarks.errors import UsageError
 from benchmarks.progress import RunProgress
 from benchmarks.provenance import ROOT, provenance
@@ -26,6 +27,7 @@ from benchmarks.workers import ONE_THREAD
 
 NUM_USERS = 4_096
 LOG_DECISIONS = 20_000
+KILLED = "killed, for want of memory?"
 KINDS = {"act": "actions per second", "train": "training samples per second"}
 
 
@@ -38,8 +40,12 @@ def agent_cost(
 ) -> dict[str, Any]:
     """Measure every case in a process of its own, print the tables; returns what ``--json`` writes.
 
-    A row has kind, agent, num_items, rate, peak_mib and base_mib; where its process was killed, for want of
-    memory as a rule, these three are null.
+    A row has kind, agent, num_items, rate, peak_mib, base_mib and failure. Where its process was killed, for
+    want of memory as a rule, or ended with an error, failure says so, and the three figures are null.
+
+    Raises:
+        UsageError: of arguments, before anything runs; or of processes that failed, after all the others are
+            measured, printed and written.
     """
     check_file(json_path)
     cases = find_cases(agents, catalogs)
@@ -58,6 +64,9 @@ def agent_cost(
     console.print(cost_tables(summary))
     if json_path is not None:
         write_json(json_path, summary)
+    failures = [row["failure"] for row in rows if row["failure"] not in (None, KILLED)]
+    if failures:
+        raise UsageError("\n".join(failures))
     return summary
 
 
@@ -65,7 +74,7 @@ def find_cases(agents: str | None, catalogs: Sequence[int]) -> list[dict[str, An
     """Who acts and who trains, at each size of the catalog.
 
     Without names: everyone in the registry who acts without the hidden state, and the encoders that the
-    first learner from logs can have.
+    first learner from logs can have. An agent is left out at sizes that it refuses.
 
     Raises:
         UsageError: an unknown agent or field.
@@ -80,11 +89,13 @@ def find_cases(agents: str | None, catalogs: Sequence[int]) -> list[dict[str, An
         raise UsageError(str(error)) from error
     seeing = [spec for spec in specs if not getattr(AGENTS[spec.name], "needs_state", False)]
     learning = [spec for spec in seeing if issubclass(AGENTS[spec.name], OfflineAgent)]
+    configs = {size: config_of(size) for size in catalogs}
     return [
         {"kind": kind, "agent": spec.text, "num_items": size}
         for kind, chosen in (("act", seeing), ("train", learning))
         for spec in chosen
-        for size in catalogs
+        for size, config in configs.items()
+        if why_unable(spec.name, config) is None
     ]
 
 
@@ -101,7 +112,7 @@ def encoder_specs() -> list[str]:
     return []
 
 
-def _measured(case: dict[str, Any], display: RunProgress) -> dict[str, float | None]:
+def _measured(case: dict[str, Any], display: RunProgress) -> dict[str, Any]:
     """Run one case in a fresh process of one thread per library."""
     name = f"{case['agent']}, {KINDS[case['kind']]}, {case['num_items']:,} items"
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -111,15 +122,14 @@ def _measured(case: dict[str, Any], display: RunProgress) -> dict[str, float | N
     display.start(name)
     began = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, env=variables)
-    killed = done.returncode < 0
-    if done.returncode != 0 and not killed:
-        display.finish(name, time.monotonic() - began, "failed")
-        raise UsageError(f"{name}: its process failed ({done.returncode})\n{done.stderr[-2000:]}")
-    display.finish(name, time.monotonic() - began, "killed, for want of memory?" if killed else None)
-    if killed:
-        return {"rate": None, "peak_mib": None, "base_mib": None}
-    result: dict[str, float | None] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    failure = None
+    if done.returncode != 0:
+        error = f"{name}: its process failed ({done.returncode})\n{done.stderr[-2000:]}"
+        failure = KILLED if done.returncode < 0 else error
+    display.finish(name, time.monotonic() - began, failure and failure.partition("\n")[0])
+    if failure is not None:
+        return {"rate": None, "peak_mib": None, "base_mib": None, "failure": failure}
+    return {**json.loads(done.stdout.splitlines()[-1]), "failure": None}
 
 
 def cost_tables(summary: Mapping[str, Any]) -> RenderableType:
@@ -149,8 +159,12 @@ def _table(rows: Sequence[Mapping[str, Any]], kind: str) -> Table:
     for agent in dict.fromkeys(agent for agent, _ in chosen):
         cells = []
         for size in sizes:
-            row = chosen[agent, size]
-            rate = row["rate"]
-            cells.append("out of memory" if rate is None else f"{rate:,.0f} [{row['peak_mib']:,.0f}]")
+            row = chosen.get((agent, size))
+            if row is None:
+                cells.append("refused")
+            elif row["failure"] is None:
+                cells.append(f"{row['rate']:,.0f} [{row['peak_mib']:,.0f}]")
+            else:
+                cells.append("out of memory" if row["failure"] == KILLED else "failed")
         table.add_row(agent, *cells)
     return table

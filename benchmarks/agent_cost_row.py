@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode
 from benchmarks.experiment import untrained_policies
 from benchmarks.throughput_row import MEBIBYTE, peak_bytes
 from recsim_env import World, get_scenario
+from recsim_env.config import WorldConfig
 from recsim_env.event_log import EventLog, collect_log
 from recsim_env.vector_env import RecommenderVectorEnv
 
@@ -29,6 +30,11 @@ LIVE_DECISIONS = 6_400
 
 class _EnoughError(Exception):
     """The clock has run out."""
+
+
+def config_of(num_items: int) -> WorldConfig:
+    """The world that is measured, with a catalog of this size."""
+    return get_scenario(SCENARIO).config.replace(catalog={"num_items": num_items})
 
 
 def measure(case: dict[str, Any]) -> dict[str, float]:
@@ -44,8 +50,7 @@ def measure(case: dict[str, Any]) -> dict[str, float]:
     """
     from agents import AgentSpec, LoggingPolicy
 
-    scenario = get_scenario(SCENARIO)
-    world = World(scenario.config.replace(catalog={"num_items": case["num_items"]}))
+    scenario, world = get_scenario(SCENARIO), World(config_of(case["num_items"]))
     decisions = max(case["log_decisions"], case["num_users"])
     policy = LoggingPolicy(world.public_catalog)
     log = collect_log(world, policy, decisions, SEED, max_steps=scenario.max_episode_steps)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
 
 from agents import AGENTS, OFFLINE
-from benchmarks.agent_cost import cost_tables, find_cases
+from benchmarks.agent_cost import KILLED, agent_cost, cost_tables, find_cases
 from benchmarks.agent_cost_row import measure
 from benchmarks.cli import app
 from benchmarks.errors import UsageError
@@ -28,6 +29,10 @@ def test_every_agent_acts_and_every_network_trains():
         find_cases("sqm", [100])
 
 
+def test_an_agent_is_left_out_where_it_refuses_the_catalog():
+    assert [case["num_items"] for case in find_cases("item-knn", [1_000, 100_000])] == [1_000]
+
+
 @pytest.mark.parametrize("kind", ["act", "train"])
 def test_a_measurement(kind):
     case = {"kind": kind, "agent": "sqn:dim=8", "num_items": 60, "num_users": 64, "log_decisions": 500}
@@ -38,9 +43,13 @@ def test_a_measurement(kind):
 
 def test_the_table_has_a_column_per_size(capsys):
     rows = [
-        {"kind": kind, "agent": "sqn", "num_items": size, "rate": rate, "peak_mib": 100.0, "base_mib": 50.0}
+        {"kind": kind, "agent": agent, "num_items": size, "rate": rate, "peak_mib": 100.0, "failure": failure}
         for kind in ("act", "train")
-        for size, rate in ((1_000, 12_345.0), (100_000, None))
+        for agent, size, rate, failure in (
+            ("sqn", 1_000, 12_345.0, None),
+            ("sqn", 100_000, None, KILLED),
+            ("ips", 1_000, None, "ips: its process failed (1)"),
+        )
     ]
     summary = {
         "rows": rows,
@@ -51,8 +60,27 @@ def test_the_table_has_a_column_per_size(capsys):
     }
     standard_output().print(cost_tables(summary))
     printed = capsys.readouterr().out
-    for text in ("1,000 items", "100,000 items", "12,345 [100]", "out of memory"):
+    for text in ("1,000 items", "100,000 items", "12,345 [100]", "out of memory", "failed", "refused"):
         assert text in printed
+
+
+def test_a_failure_costs_no_other_measurement(monkeypatch, tmp_path):
+    def run(command, **_):
+        fails = json.loads(command[-1])["agent"] == "popular"
+        figures = json.dumps({"rate": 5.0, "peak_mib": 1.0, "base_mib": 1.0})
+        return subprocess.CompletedProcess(command, int(fails), figures, "ValueError: no")
+
+    monkeypatch.setattr("benchmarks.agent_cost.subprocess.run", run)
+    kept = tmp_path / "c.json"
+    with pytest.raises(UsageError, match=r"popular, actions per second, 100 items: its process failed \(1\)"):
+        agent_cost("random,popular,sqn", [100], 0.01, kept, standard_output())
+    rows = json.loads(kept.read_text())["rows"]
+    assert [(row["agent"], row["rate"]) for row in rows] == [
+        ("random", 5.0),
+        ("popular", None),
+        ("sqn", 5.0),
+        ("sqn", 5.0),
+    ]
 
 
 @pytest.mark.slow
