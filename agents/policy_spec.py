@@ -13,7 +13,7 @@ from agents.loggers.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from agents.loggers.logging_policy import LoggingConfig, LoggingPolicy
 from agents.registry import load_saved
 from agents.spec_text import split_spec
-from agents.storage import ARRAYS, CARD
+from agents.storage import ARRAYS, CARD, agent_folder
 from recsim_env.checked import nearest
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def _saved(folder: Path, world: World) -> NamedPolicy:
     from safetensors import SafetensorError
 
     try:
+        folder = agent_folder(folder)
         policy = load_saved(folder)
         if hasattr(policy, "check_catalog"):
             policy.check_catalog(world.public_catalog)

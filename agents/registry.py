@@ -15,7 +15,7 @@ from agents.loggers.logging_policy import LoggingPolicy
 from agents.online.bootstrapped_dqn import BootstrappedDQN
 from agents.online.dqn import DQN
 from agents.oracles.optimal import OptimalPolicy
-from agents.storage import saved_kind
+from agents.storage import agent_folder, saved_kind
 from agents.supervised.hist import HIST
 from agents.supervised.neighbours import SKNN, ItemKNN
 from agents.supervised.next_item import NextItem, RewardWeighted
@@ -88,13 +88,14 @@ def agent_class(name: str) -> type[Any]:
 
 
 def load_saved(folder: str | Path) -> Any:
-    """The agent that a folder holds, of whatever registered class it is.
+    """The agent that a folder holds, of whatever registered class it is; also a training's folder.
 
     Raises:
         FileNotFoundError: it holds none.
         ValueError: it holds one of an unknown class or format.
     """
     kinds = {kind.__name__: kind for kind in (*AGENTS.values(), *LOGGERS)}
+    folder = agent_folder(folder)
     kind = saved_kind(folder)
     if kind not in kinds:
         raise ValueError(f"folder: {folder} holds a {kind!r} agent, expected one of {', '.join(kinds)}")

@@ -16,6 +16,8 @@ from safetensors.torch import load_file, save_file
 FORMAT = 1
 CARD = "agent.json"
 ARRAYS = "arrays.safetensors"
+TRAINED = "agent"
+"""Where the folder of a training (`recsim-env train`) keeps its agent."""
 
 
 def save_agent(
@@ -57,6 +59,20 @@ def save_agent(
         os.replace(new, target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def agent_folder(folder: str | Path) -> Path:
+    """The folder of an agent: this one, or that of the agent of a training's folder.
+
+    Raises:
+        FileNotFoundError: neither.
+    """
+    for place in (Path(folder), Path(folder) / TRAINED):
+        if (place / CARD).is_file():
+            return place
+    raise FileNotFoundError(
+        f"folder: {folder} holds no saved agent ({CARD} is missing there and in {TRAINED}/)"
+    )
 
 
 def saved_kind(folder: str | Path) -> str:

@@ -24,7 +24,6 @@ from benchmarks.summary import CEILING, FLOOR
 from benchmarks.tables import CATALOG_COLUMNS
 from benchmarks.tasks import SETTINGS_FILE, write_json
 from benchmarks.terminal import titled_table
-from benchmarks.train import AGENT
 from recsim_env import World, get_scenario
 from recsim_env.metrics import FullScorecard
 
@@ -95,14 +94,12 @@ def find_saved(folder: Path, world: World) -> Policy:
         UsageError: there is none, or it was made for another catalog or world.
     """
     from agents import make_logging_policy
+    from agents.storage import agent_folder
 
-    for place in (folder / AGENT, folder):
-        if (place / "agent.json").is_file():
-            try:
-                return make_logging_policy(str(place.resolve()), world).policy
-            except ValueError as error:
-                raise UsageError(str(error).removeprefix("policy: ")) from error
-    raise UsageError(f"{folder} holds no saved agent (agent.json is missing there and in {AGENT}/)")
+    try:
+        return make_logging_policy(str(agent_folder(folder).resolve()), world).policy
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(str(error).removeprefix("policy: ").removeprefix("folder: ")) from error
 
 
 def serve(

@@ -22,7 +22,8 @@ from agents.spec import ObservationSpec
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
 
-StepReturn = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, list[dict[str, Any]]]
+Observed = dict[str, np.ndarray] | np.ndarray
+StepReturn = tuple[Observed, np.ndarray, np.ndarray, list[dict[str, Any]]]
 
 
 class SB3VecEnv(VecEnv):
@@ -38,6 +39,8 @@ class SB3VecEnv(VecEnv):
 
     Rows that go on have an empty info. `seed(s)` gives the whole batch the stream seed s at the next `reset`;
     `set_options` passes one options dict to it. `returns` and `lengths`, [B], are those of the open sessions.
+
+    Observations are the environment's: a dict of arrays, or one array [B, width] of `FlattenHistoryVector`.
 
     Raises:
         ValueError: `env` resets by itself.
@@ -55,12 +58,12 @@ class SB3VecEnv(VecEnv):
         self._start = time.perf_counter()
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
-    def reset(self) -> dict[str, np.ndarray]:
+    def reset(self) -> Observed:
         observation, _ = self.env.reset(seed=self._seed, options=self._reset_options_once)
         self._seed, self._reset_options_once = None, None
         self.returns[:] = 0.0
         self.lengths[:] = 0
-        return dict(observation)
+        return _shallow(observation)
 
     def step_async(self, actions: np.ndarray) -> None:
         self._actions = actions
@@ -77,9 +80,7 @@ class SB3VecEnv(VecEnv):
             columns = {key: value for key, value in info.items() if np.shape(value) == (self.num_envs,)}
             for row in finished:
                 infos[row] = {key: column[row].item() for key, column in columns.items()}
-                infos[row]["terminal_observation"] = {
-                    key: value[row].copy() for key, value in observation.items()
-                }
+                infos[row]["terminal_observation"] = _row(observation, int(row))
                 infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
                 infos[row]["episode"] = {
                     "r": float(self.returns[row]),
@@ -89,7 +90,7 @@ class SB3VecEnv(VecEnv):
             self.returns[finished] = 0.0
             self.lengths[finished] = 0
             observation, _ = self.env.reset(options={"reset_mask": done})
-        return dict(observation), np.asarray(reward, dtype=np.float32), done, infos
+        return _shallow(observation), np.asarray(reward, dtype=np.float32), done, infos
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Set the stream seed of the next `reset`; None leaves the environment's own.
@@ -147,6 +148,18 @@ class SB3VecEnv(VecEnv):
         return [issubclass(Monitor, wrapper_class) for _ in self._get_indices(indices)]
 
 
+def _shallow(observation: Observed) -> Observed:
+    """A dict of one's own, of the same arrays."""
+    return dict(observation) if isinstance(observation, dict) else observation
+
+
+def _row(observation: Observed, row: int) -> Observed:
+    """A copy of what one user shows."""
+    if isinstance(observation, dict):
+        return {key: value[row].copy() for key, value in observation.items()}
+    return observation[row].copy()
+
+
 class HistoryExtractor(BaseFeaturesExtractor):
     """Features for any Stable-Baselines3 policy: the `SequenceEncoder` that the offline agents use.
 
@@ -155,7 +168,8 @@ class HistoryExtractor(BaseFeaturesExtractor):
             features_extractor_kwargs=dict(public_catalog=env.unwrapped.world.public_catalog)))
 
     Stable-Baselines3 hands over Box entries as float and Discrete entries as one-hot vectors; both are
-    turned back into the integers that the embeddings read.
+    turned back into the integers that the embeddings read. It reads neither `candidates` nor `hour` and
+    `hours_away`; `recsim_env.wrappers.FlattenHistory` shows them to `MlpPolicy`.
 
     Args:
         observation_space: the single environment's Dict space.

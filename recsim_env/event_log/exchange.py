@@ -5,20 +5,25 @@ Minari, pandas and polars are imported when they are asked for: ``pip install 'r
 
 from __future__ import annotations
 
+import copy
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pyarrow as pa
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 
 from recsim_env.event_log.columns import COLUMNS, OBSERVATION_KEYS, OPTIONAL_COLUMNS
 from recsim_env.event_log.log import EventLog
 from recsim_env.event_log.parquet import from_table, to_table
 from recsim_env.event_log.views import transitions
 from recsim_env.records import ALL_EVENTS
+from recsim_env.scenarios import NAMESPACE
 
 MINARI_KEY = "recsim_env"
 """Under this key the header of the log stands in the metadata of a Minari data set."""
@@ -83,7 +88,9 @@ def to_minari(log: EventLog, dataset_id: str, *, num_items: int | None = None, *
 
     Observations have one row more than actions: what would have been seen after the last. What Minari has no
     place for is in ``infos``, T rows per episode, row t belonging to action t: ``propensity``, ``events``,
-    ``price``, ``user_id``, ``visit``, ``step`` and the optional columns.
+    ``price``, ``user_id``, ``visit``, ``step`` and the optional columns. Of a simulated log
+    ``recover_environment()`` gives the world in which it was made, unless its user model is not the built-in
+    one.
 
     Args:
         log: of whole episodes.
@@ -103,23 +110,43 @@ def to_minari(log: EventLog, dataset_id: str, *, num_items: int | None = None, *
         if log.slate_size == 1
         else spaces.MultiDiscrete([num_items] * log.slate_size)
     )
+    env = _env_spec(log)
     about = {
+        "env": env,
+        "eval_env": env,
+        "description": f"decisions of {log.policy}" + (f" in {env.id}" if env else ""),
         "algorithm_name": log.policy,
         "author": "recsim_env",
         "author_email": "none",
         "code_permalink": "none",
         **about,
     }
-    dataset = minari.create_dataset_from_buffers(
-        dataset_id,
-        buffer=_episodes(minari, log, rows),
-        observation_space=_observation_space(rows.observation, num_items),
-        action_space=action,
-        **about,
-    )
+    with warnings.catch_warnings():
+        if env is None:
+            warnings.filterwarnings("ignore", "env_spec is None|`eval_env` is set to None", UserWarning)
+        dataset = minari.create_dataset_from_buffers(
+            dataset_id,
+            buffer=_episodes(minari, log, rows),
+            observation_space=_observation_space(rows.observation, num_items),
+            action_space=action,
+            **about,
+        )
     header = {"policy": log.policy, "provenance": log.provenance, "slate_size": log.slate_size}
     dataset.storage.update_metadata({MINARI_KEY: json.dumps(header)})
     return dataset
+
+
+def _env_spec(log: EventLog) -> EnvSpec | None:
+    """What makes the environment of a simulated log again; None of a real log and of replaced user models."""
+    made = log.provenance
+    if "config" not in made or made.get("user_model"):
+        return None
+    spec = copy.deepcopy(gymnasium.spec(made.get("scenario") or f"{NAMESPACE}/Storefront-v0"))
+    sections = json.loads(made["config"])
+    del sections["config_schema"]
+    spec.kwargs.update(sections)
+    spec.max_episode_steps = made["max_steps"]
+    return spec
 
 
 def _episodes(minari: Any, log: EventLog, rows: Any) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from agents import (
     RandomPolicy,
     agent_class,
     load_saved,
+    make_logging_policy,
 )
 from agents.storage import save_agent
 from tests.small_worlds import small_world
@@ -46,6 +47,13 @@ def test_a_saved_agent_is_found_by_its_folder(tmp_path):
     for agent in (*saved, MyopicOracle(world)):
         agent.save(tmp_path / agent.name)
         assert type(load_saved(tmp_path / agent.name)) is type(agent)
+
+
+def test_the_agent_of_a_training_is_found_by_the_training_s_folder(tmp_path):
+    world = small_world(4)
+    Popular(world.public_catalog, 4).save(tmp_path / "training" / "agent")
+    assert isinstance(load_saved(tmp_path / "training"), Popular)
+    assert isinstance(make_logging_policy(f"{tmp_path}/training", world).policy, Popular)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 from stable_baselines3 import DQN as SB3DQN
+from stable_baselines3 import PPO
 from stable_baselines3.common.env_checker import check_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
@@ -20,6 +21,7 @@ from agents import DQN, DQNConfig, HistoryExtractor, SB3VecEnv
 from agents.encoders.sasrec import SASRec
 from agents.seeding import scoped_global_rng
 from recsim_env import RecommenderVectorEnv, WorldConfig
+from recsim_env.wrappers import FlattenHistoryVector, HistoryFlattener
 
 CATALOG = {"num_items": 60}
 ID = "recsim_env/Storefront-v0"
@@ -84,6 +86,34 @@ def test_episode_statistics_are_those_of_vec_monitor():
 
 def served(adapter):
     return adapter.get_attr("state", indices=0)[0]["user_id"].tolist()
+
+
+def test_flat_observations_are_those_of_the_dict():
+    """The same steps on both: also at the ends of episodes, where a row shows its next user."""
+    flat, whole = SB3VecEnv(FlattenHistoryVector(make_native())), SB3VecEnv(make_native())
+    flatten = HistoryFlattener(whole.env.world)
+    for adapter in (flat, whole):
+        adapter.seed(5)
+    np.testing.assert_array_equal(flat.reset(), flatten(whole.reset()))
+    ends = 0
+    for step in range(40):
+        found, expected = (adapter.step(np.full(4, step % 60)) for adapter in (flat, whole))
+        np.testing.assert_array_equal(found[0], flatten(expected[0]))
+        for one, other in zip(found[3], expected[3], strict=True):
+            assert one.keys() == other.keys()
+            if other:
+                last = flatten({key: value[None] for key, value in other["terminal_observation"].items()})
+                np.testing.assert_array_equal(one["terminal_observation"], last[0])
+                ends += 1
+    assert ends > 4
+
+
+def test_stable_baselines_ppo_learns_on_flat_observations():
+    with scoped_global_rng(0):
+        adapter = SB3VecEnv(FlattenHistoryVector(make_native()))
+        model = PPO("MlpPolicy", adapter, n_steps=8, batch_size=32, n_epochs=1)
+        model.learn(64)
+        assert len(model.ep_info_buffer) > 0
 
 
 def test_seeds_and_options_hold_for_one_reset():

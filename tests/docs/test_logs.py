@@ -1,20 +1,27 @@
-"""The program in docs/logs.md runs and prints what the text shows; its tables name what there is."""
+"""The programs in docs/logs.md run and print what the text shows; its tables name what there is."""
 
 import re
-from pathlib import Path
+
+import numpy as np
+import pytest
 
 from agents import POLICIES
 from recsim_env.event_log import COLUMNS, OPTIONAL_COLUMNS, SCHEMA_VERSION
+from tests.docs.programs import page, programs_of, run
 
-TEXT = (Path(__file__).parents[2] / "docs" / "logs.md").read_text(encoding="utf-8")
+TEXT = page("docs/logs.md")
 
 
-def test_the_program_of_the_page_prints_what_it_says(capsys):
-    program = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL).group(1)
-    exec(compile(program, "logs.md", "exec"), {})
+def test_the_programs_of_the_page_run_and_print_what_it_says(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("minari")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    names = run(programs_of(TEXT), "logs.md")
     shown = re.search(r"It prints\n\n```\n(.*?)```", TEXT, re.DOTALL).group(1)
     printed = capsys.readouterr().out
     assert re.sub(r"[\d,]+", "#", printed) == re.sub(r"[\d,]+", "#", shown)
+    with np.load("arrays.npz") as arrays:
+        assert len(arrays["rewards"]) == len(names["log"])
 
 
 def test_every_column_and_every_policy_is_named():

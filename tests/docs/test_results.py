@@ -12,6 +12,7 @@ from benchmarks.style import NAMES
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 AGENTS_PAGE = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+EXPERIMENTS_PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 SAVED = json.loads((ROOT / "docs" / "results" / "verdict.json").read_text(encoding="utf-8"))
 ROWS = {(row["experiment"], row["scenario"], row["agent"], row["metric"]): row for row in SAVED["rows"]}
 CONTROLS = json.loads((ROOT / "docs" / "results" / "agents.json").read_text(encoding="utf-8"))
@@ -39,8 +40,8 @@ def table_after(heading, page=README):
 
 
 def figures_of(text):
-    """(value, half a unit of the last digit) of each number that is written; percentages as shares."""
-    scale = 0.01 if "%" in text else 1.0
+    """(value, half a unit of the last digit) of each number written; percentages and points as shares."""
+    scale = 0.01 if "%" in text or "points" in text else 1.0
     found = [number.replace(",", "") for number in NUMBER.findall(text)]
     return [(float(number) * scale, 0.5 * scale * 10.0 ** -len(number.partition(".")[2])) for number in found]
 
@@ -52,6 +53,12 @@ def check(text, row, value="value"):
     assert len(stated) in (1, 3), f"{row}: {text!r}"
     for (number, half), figure in zip(stated, expected, strict=True):
         assert abs(number - figure) <= half * (1 + 1e-9), f"{text!r} is not what the row says: {row}"
+
+
+CLAIMS = [
+    *table_after("### What the experiments say")[1:],
+    *table_after("## More of the rows", EXPERIMENTS_PAGE)[1:],
+]
 
 
 def test_rows_have_one_form_and_say_where_they_come_from():
@@ -75,7 +82,7 @@ def test_the_main_table_is_that_of_the_saved_rows(line):
     assert stated >= 4
 
 
-@pytest.mark.parametrize("line", table_after("### What the experiments say")[1:], ids=lambda line: line[0])
+@pytest.mark.parametrize("line", CLAIMS, ids=lambda line: line[0])
 def test_every_claim_is_a_saved_row(line):
     """The last cell names the row: experiment, scenario, agent and metric."""
     _, text, source = line

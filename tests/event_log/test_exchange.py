@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from recsim_env.event_log import collect_log
+from recsim_env.event_log import EventLog, collect_log
 from recsim_env.event_log.exchange import (
     d3rlpy_arrays,
     from_arrow,
@@ -67,7 +67,6 @@ def test_polars_has_every_column_and_reads_the_files(log, tmp_path):
     assert len(clicks) == (log.reward > 0).sum()
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_minari_and_back(log, tmp_path, monkeypatch):
     minari = needed("minari")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
@@ -82,12 +81,24 @@ def test_minari_and_back(log, tmp_path, monkeypatch):
         np.testing.assert_array_equal(episode.observations[key][-1:], seen)
     assert dataset.action_space.contains(episode.actions[0])
     assert dataset.observation_space.contains(
-        {key: column[0] for key, column in episode.observations.items()}
+        {key: np.asarray(column[0]) for key, column in episode.observations.items()}
     )
     assert_same(from_minari(f"recsim_env/log{log.slate_size}-v0"), log)
+    env = dataset.recover_environment()
+    assert env.unwrapped.world.config == small_world(log.slate_size).config
+    assert env.spec.max_episode_steps == 6
+    assert env.action_space.contains(episode.actions[0])
     dataset.storage.update_metadata({"recsim_env": None})
     with pytest.raises(ValueError, match="was not written from an event log"):
         from_minari(minari.load_dataset(f"recsim_env/log{log.slate_size}-v0"))
+
+
+def test_a_log_that_no_world_made_has_no_environment(tmp_path, monkeypatch):
+    needed("minari")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    log = collect_log(small_world(1), Tilted(1), 40, seed=1, max_steps=6)
+    foreign = EventLog.from_columns(log.columns, "shop", {})
+    assert to_minari(foreign, "recsim_env/shop-v0", num_items=60).env_spec is None
 
 
 def test_arrays_for_d3rlpy():
