@@ -8,7 +8,7 @@ items, n choices, K slots.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +23,10 @@ from recsim_env import Decision
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
+
+
+MOST_SCORES = 2**26
+"""How many scores are held at once; larger batches of users are decided in parts."""
 
 
 class Dates(NamedTuple):
@@ -128,6 +132,24 @@ def best_decision(score: NDArray[Any], choices: Choices | None, num_slots: int) 
     """To show each user the K highest of their choices' scores, [B, n], best first, with certainty."""
     slate = top_k(score, num_slots)
     return Decision(action_of(slate, choices), np.ones(len(slate)))
+
+
+def decide_in_parts(
+    decide: Callable[[Observation], Decision], observation: Observation, num_scores: int
+) -> Decision:
+    """What `decide` says of a batch, asked for as many users at once as `MOST_SCORES` allows.
+
+    Args:
+        decide: observation of some users -> their decisions.
+        observation: checked; arrays with a leading axis B.
+        num_scores: of one user.
+    """
+    size, count = max(1, MOST_SCORES // num_scores), len(observation["segment"])
+    parts = [
+        decide({key: column[start : start + size] for key, column in observation.items()})
+        for start in range(0, max(count, 1), size)
+    ]
+    return parts[0] if len(parts) == 1 else Decision(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def choices_in(

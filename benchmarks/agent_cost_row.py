@@ -24,7 +24,7 @@ from recsim_env.vector_env import RecommenderVectorEnv
 SCENARIO = "Storefront-v0"
 SEED = 1_000
 LIVE_USERS = 64
-LIVE_DECISIONS = 6_400
+LIVE_DECISIONS = 640
 """What an online learner learns from before its speed of acting is measured."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.choices import Choices, choices_in
+from agents.choices import Choices, choices_in, decide_in_parts
 from agents.encoders import ItemTable, check_encoder, to_tensors
 from agents.learner import Learner, check_settings
 from agents.learning.batches import LogTensors
@@ -27,10 +27,6 @@ from recsim_env import Decision
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
     from recsim_env.event_log import EventLog, LogFolder
-
-
-MOST_SCORES = 2**26
-"""Scores of items in memory at a time while an agent acts: larger batches are served in parts."""
 
 
 @dataclass(frozen=True)
@@ -205,15 +201,9 @@ class OfflineAgent(Learner):
             ValueError: the observation belongs to another scenario.
         """
         self.check_observation(observation)
-        size, count = max(1, MOST_SCORES // self.spec.num_items), len(observation["segment"])
-        parts = [
-            self.decide(
-                *self._seen({key: column[start : start + size] for key, column in observation.items()}),
-                generator,
-            )
-            for start in range(0, max(count, 1), size)
-        ]
-        return parts[0] if len(parts) == 1 else Decision(*map(np.concatenate, zip(*parts, strict=True)))
+        return decide_in_parts(
+            lambda part: self.decide(*self._seen(part), generator), observation, self.spec.num_items
+        )
 
     def _seen(self, observation: Observation) -> tuple[dict[str, Tensor], Choices | None]:
         """A checked batch of observations as int64 tensors, and what each user can be shown."""

@@ -14,7 +14,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.choices import Choices, best_action, choices_in
+from agents.choices import Choices, best_action, choices_in, decide_in_parts
 from agents.encoders import check_encoder, to_tensors
 from agents.learner import check_settings
 from agents.online.ensemble import EnsembleNetwork
@@ -160,6 +160,10 @@ class BootstrappedDQN(OnlineAgent):
             ValueError: the observation belongs to another scenario.
         """
         self.check_observation(observation)
+        num_scores = self.spec.num_items * self.config.num_heads
+        return decide_in_parts(lambda part: self._decide(part, generator), observation, num_scores)
+
+    def _decide(self, observation: Observation, generator: np.random.Generator) -> Decision:
         values, choices = self._values(observation)
         batch, num_heads, _ = values.shape
         if self.config.acting == "mean":

@@ -21,7 +21,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.dqn.policies import MultiInputPolicy
 from torch import Tensor
 
-from agents.choices import Choices, best_decision, choices_in
+from agents.choices import Choices, best_decision, choices_in, decide_in_parts
 from agents.encoders import ItemTable, check_encoder
 from agents.learner import check_settings
 from agents.learning.batches import check_n_steps
@@ -219,7 +219,10 @@ class DQN(OnlineAgent):
 
         Raises: as `score`.
         """
-        return best_decision(*self.score(observation), 1)
+        self.check_observation(observation)
+        return decide_in_parts(
+            lambda part: best_decision(*self.score(part), 1), observation, self.spec.num_items
+        )
 
     def learned_arrays(self) -> Mapping[str, Tensor]:
         """The Q-network; the replay buffer and the optimizer are not kept."""

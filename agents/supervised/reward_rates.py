@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.choices import Choices, Dates, best_decision, choices_in, saved_dates
+from agents.choices import Choices, Dates, best_decision, choices_in, decide_in_parts, saved_dates
 from agents.learner import Learner
 from agents.learning.batches import CLICK, share_reward
 from agents.learning.log_data import spec_of_log
@@ -124,7 +124,12 @@ class RewardRates(Learner):
 
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """The best choices of each user. Raises: as `score`."""
-        return best_decision(*self.score(observation), self.spec.slate_size)
+        self.check_observation(observation)
+        return decide_in_parts(
+            lambda part: best_decision(*self.score(part), self.spec.slate_size),
+            observation,
+            self.spec.num_items,
+        )
 
     def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
         """Utilities of what each user can be shown.

@@ -227,11 +227,3 @@ def test_minibatches_pass_over_the_log():
 def test_bad_settings_are_refused(config_class, changes, message):
     with pytest.raises(ValueError, match=message):
         config_class(**changes)
-
-
-@both
-def test_large_batches_are_served_in_parts(fitted, agent_class, config_class, observation, monkeypatch):
-    whole = decide(fitted[agent_class], observation)
-    monkeypatch.setattr("agents.learning.offline.MOST_SCORES", 60 * 7)
-    for expected, found in zip(whole, decide(fitted[agent_class], observation), strict=True):
-        np.testing.assert_array_equal(expected, found)
