@@ -140,7 +140,8 @@ def cost_tables(summary: Mapping[str, Any]) -> RenderableType:
         f"and log of {summary['log_decisions']:,} decisions included. One-minute load average before: "
         f"{summary['provenance']['load_average_before']:.1f}."
     )
-    return Group(*(_table(summary["rows"], kind) for kind in KINDS), Text(note, style="dim"))
+    measured = [kind for kind in KINDS if any(row["kind"] == kind for row in summary["rows"])]
+    return Group(*(_table(summary["rows"], kind) for kind in measured), Text(note, style="dim"))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], kind: str) -> Table:
