@@ -141,6 +141,8 @@ class ActingConfig:
                 "schedule_decisions: expected above 0 with a final_amount and 0 without, got "
                 f"{self.schedule_decisions} with {self.final_amount}"
             )
+        if self.rule == "top-k" and self.final_amount is not None:
+            raise ValueError(f"final_amount: expected None, since top-k has none, got {self.final_amount}")
 
     def amount_at(self, decision: int) -> float:
         """The amount after so many decisions."""

@@ -13,7 +13,7 @@ from agents.loggers.epsilon_greedy import EpsilonGreedy, EpsilonGreedyConfig
 from agents.loggers.logging_policy import LoggingConfig, LoggingPolicy
 from agents.registry import load_saved
 from agents.spec_text import split_spec
-from agents.storage import ARRAYS, CARD, agent_folder
+from agents.storage import agent_folder
 from recsim_env.checked import nearest
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def _saved(folder: Path, world: World) -> NamedPolicy:
         if hasattr(policy, "check_catalog"):
             policy.check_catalog(world.public_catalog)
         digest = hashlib.sha256()
-        for file in (CARD, ARRAYS):
-            digest.update((folder / file).read_bytes())
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            digest.update(file.read_bytes())
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"policy: {folder}: {error}") from error
     if getattr(policy, "world", world).config != world.config:

@@ -15,6 +15,7 @@ from agents.loggers.logging_policy import LoggingPolicy
 from agents.online.bootstrapped_dqn import BootstrappedDQN
 from agents.online.dqn import DQN
 from agents.oracles.optimal import OptimalPolicy
+from agents.oracles.planning import PlanningOracle
 from agents.storage import agent_folder, saved_kind
 from agents.supervised.hist import HIST
 from agents.supervised.neighbours import SKNN, ItemKNN
@@ -55,8 +56,8 @@ AGENTS: dict[str, type[Any]] = {
 }
 """Name -> class. Those with `fit` learn from a log, those with `learn` from live users, others not at all."""
 
-LOGGERS: tuple[type[Any], ...] = (EpsilonGreedy, Acting)
-"""Further policies that can be saved: they make logs and take no part in comparisons; see `policy_spec`."""
+ALSO_SAVED: tuple[type[Any], ...] = (EpsilonGreedy, Acting, PlanningOracle, OptimalPolicy)
+"""Further policies that can be saved: they make logs (see `policy_spec`), or know the hidden state."""
 
 COMPARED = ("random", "popular", "myopic", "logging", "dqn", "sqn", "ips")
 """The agents that a comparison runs unless it is told otherwise."""
@@ -94,7 +95,7 @@ def load_saved(folder: str | Path) -> Any:
         FileNotFoundError: it holds none.
         ValueError: it holds one of an unknown class or format.
     """
-    kinds = {kind.__name__: kind for kind in (*AGENTS.values(), *LOGGERS)}
+    kinds = {kind.__name__: kind for kind in (*AGENTS.values(), *ALSO_SAVED)}
     folder = agent_folder(folder)
     kind = saved_kind(folder)
     if kind not in kinds:

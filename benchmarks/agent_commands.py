@@ -9,7 +9,7 @@ import typer
 
 from benchmarks.choices import check_agents_package
 from benchmarks.options import FirstSeed, Jobs, JsonPath, Out, Overwrite
-from benchmarks.terminal import plain_errors, standard_output
+from benchmarks.terminal import RESUMES, plain_errors, standard_output
 from benchmarks.workers import default_jobs
 from recsim_env.streams import MAX_SEED
 
@@ -134,7 +134,7 @@ def train(
     The same arguments give the same weights on the CPU, bit for bit, however often the run was cut: what is
     lost is what was done since the last checkpoint. `watch`, `simulate`, `ope` and `evaluate` take the agent.
     """
-    with plain_errors():
+    with plain_errors("the same command with --resume goes on from the last checkpoint"):
         check_agents_package()
         from benchmarks.train import Asked
         from benchmarks.train import train as run
@@ -235,7 +235,7 @@ def narrow_support(
     doubly robust, on logs of a sharp softmax on a small Memoryless-v0, where values are known. Prints them,
     the width of their intervals over logs, effective sample sizes and the distance to the known bias.
     """
-    with plain_errors():
+    with plain_errors(RESUMES):
         check_agents_package()
         from benchmarks.narrow_support import narrow_support as run
 

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from benchmarks.agent_cost_row import config_of
 from benchmarks.choices import check_file, why_unable
+from benchmarks.display import TasksFailedError
 from benchmarks.errors import UsageError
 from benchmarks.progress import RunProgress
 from benchmarks.provenance import ROOT, provenance
@@ -44,8 +45,8 @@ def agent_cost(
     want of memory as a rule, or ended with an error, failure says so, and the three figures are null.
 
     Raises:
-        UsageError: of arguments, before anything runs; or of processes that failed, after all the others are
-            measured, printed and written.
+        UsageError: of arguments, before anything runs.
+        TasksFailedError: processes failed; all the others are measured, printed and written.
     """
     check_file(json_path)
     cases = find_cases(agents, catalogs)
@@ -64,9 +65,9 @@ def agent_cost(
     console.print(cost_tables(summary))
     if json_path is not None:
         write_json(json_path, summary)
-    failures = [row["failure"] for row in rows if row["failure"] not in (None, KILLED)]
+    failures = {_name(row): row["failure"] for row in rows if row["failure"] not in (None, KILLED)}
     if failures:
-        raise UsageError("\n".join(failures))
+        raise TasksFailedError(failures)
     return summary
 
 
@@ -77,7 +78,7 @@ def find_cases(agents: str | None, catalogs: Sequence[int]) -> list[dict[str, An
     first learner from logs can have. An agent is left out at sizes that it refuses.
 
     Raises:
-        UsageError: an unknown agent or field.
+        UsageError: an unknown agent or field; or a named agent that refuses all these sizes.
     """
     from agents import AGENTS, AgentSpec, split_specs
     from agents.learning.offline import OfflineAgent
@@ -90,6 +91,10 @@ def find_cases(agents: str | None, catalogs: Sequence[int]) -> list[dict[str, An
     seeing = [spec for spec in specs if not getattr(AGENTS[spec.name], "needs_state", False)]
     learning = [spec for spec in seeing if issubclass(AGENTS[spec.name], OfflineAgent)]
     configs = {size: config_of(size) for size in catalogs}
+    for spec in seeing:
+        refusals = [why_unable(spec.name, config) for config in configs.values()]
+        if agents is not None and all(refusals):
+            raise UsageError(str(refusals[0]))
     return [
         {"kind": kind, "agent": spec.text, "num_items": size}
         for kind, chosen in (("act", seeing), ("train", learning))
@@ -112,9 +117,13 @@ def encoder_specs() -> list[str]:
     return []
 
 
+def _name(case: Mapping[str, Any]) -> str:
+    return f"{case['agent']}, {KINDS[case['kind']]}, {case['num_items']:,} items"
+
+
 def _measured(case: dict[str, Any], display: RunProgress) -> dict[str, Any]:
     """Run one case in a fresh process of one thread per library."""
-    name = f"{case['agent']}, {KINDS[case['kind']]}, {case['num_items']:,} items"
+    name = _name(case)
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = {**os.environ, **dict.fromkeys(ONE_THREAD, "1"), "PYTHONPATH": os.pathsep.join(paths)}
     order = {**case, "num_users": NUM_USERS, "log_decisions": LOG_DECISIONS}
@@ -124,7 +133,7 @@ def _measured(case: dict[str, Any], display: RunProgress) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, env=variables)
     failure = None
     if done.returncode != 0:
-        error = f"{name}: its process failed ({done.returncode})\n{done.stderr[-2000:]}"
+        error = f"its process failed ({done.returncode})\n{done.stderr[-2000:]}"
         failure = KILLED if done.returncode < 0 else error
     display.finish(name, time.monotonic() - began, failure and failure.partition("\n")[0])
     if failure is not None:

@@ -141,8 +141,8 @@ def check_file(path: Path | None, option: str = "--json") -> None:
     check_writable(path.parent)
 
 
-def find_policy(option: str, spec: str, world: World) -> Policy:
-    """A policy that acts without the hidden state, by its specification (`agents.make_logging_policy`).
+def find_policy(option: str, spec: str, world: World, hidden: bool = False) -> Policy:
+    """A policy by its specification (`agents.make_logging_policy`); `hidden`: it may read the hidden state.
 
     Raises:
         UsageError: there is none of this name or folder, or it reads the hidden state.
@@ -152,7 +152,7 @@ def find_policy(option: str, spec: str, world: World) -> Policy:
     try:
         policy: Policy = make_logging_policy(spec, world).policy
     except ValueError as error:
-        raise UsageError(f"{option}: {error}") from error
-    if getattr(policy, "needs_state", False):
+        raise UsageError(f"{option}: {str(error).removeprefix('policy: ')}") from error
+    if not hidden and getattr(policy, "needs_state", False):
         raise UsageError(f"{option}: expected a policy that observations are enough for, got {spec!r}")
     return policy

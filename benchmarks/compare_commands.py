@@ -23,7 +23,8 @@ from benchmarks.options import (
     Scenario,
     Seeds,
 )
-from benchmarks.terminal import plain_errors, standard_output
+from benchmarks.terminal import RESUMES, plain_errors, standard_output
+from recsim_env.streams import MAX_SEED
 
 
 def compare(
@@ -89,7 +90,7 @@ def compare(
     With --experiment, answers one question instead: controls, exploration, long-run, next-item, offline,
     planted, reward-design, same-agent, verdict.
     """
-    with plain_errors():
+    with plain_errors(RESUMES):
         check_agents_package()
         name = preset_of(preset, full)
         shared: dict[str, Any] = {
@@ -148,7 +149,7 @@ def learning_curve(
     A score is the share of the gap between random items and the myopic oracle that a learner closes on
     held-out users. Prints a table and writes per_seed.csv, summary.json and a figure.
     """
-    with plain_errors():
+    with plain_errors(RESUMES):
         check_agents_package()
         from benchmarks.learning_curve import learning_curve as run
 
@@ -181,7 +182,10 @@ def headroom(
         ),
     ] = "400",
     seed: Annotated[
-        int, typer.Option(help="Stream seed of the users. Planning was tuned on 1000 and above.", min=0)
+        int,
+        typer.Option(
+            help="Stream seed of the users. Planning was tuned on 1000 and above.", min=0, max=MAX_SEED
+        ),
     ] = 0,
     out: Out = Path("results/headroom"),
     jobs: Jobs = None,
@@ -195,7 +199,7 @@ def headroom(
     The planning oracle tries policies on forks of the user, with other luck than the user will have.
     Prints a table with 95% intervals over users and paired differences; writes them to summary.json.
     """
-    with plain_errors():
+    with plain_errors(RESUMES):
         check_agents_package()
         from benchmarks.headroom import headroom as run
 

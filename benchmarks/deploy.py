@@ -77,6 +77,8 @@ def deploy(
     strategies = list(STRATEGIES) if asked.strategy == "all" else [asked.strategy]
     options = (curves, asked.batch_size, asked.seed, asked.release_every, asked.ramp, SETTINGS)
     rows = [deploy_table(table, estimates, strategy, *options) for strategy in strategies]
+    for stale in out.glob("decisions_*"):
+        stale.unlink()
     for row in rows:
         write_log(row, out)
     hours = table.hour[:: asked.batch_size][: len(curves)]
@@ -131,8 +133,12 @@ def check_asked(asked: Asked) -> tuple[str, World, list[str]]:
 
 def arm_origin(arm: str) -> str:
     """What an arm's results depend on beside its name: the files of a saved agent."""
-    folder = Path(arm)
-    return hash_files(sorted(path for path in folder.glob("*") if path.is_file())) if folder.is_dir() else ""
+    from agents import ALIASES, POLICIES
+    from agents.storage import agent_folder
+
+    if arm.partition(":")[0] in (*POLICIES, *ALIASES):
+        return ""
+    return hash_files(sorted(path for path in agent_folder(arm).rglob("*") if path.is_file()))
 
 
 def write_log(row: Mapping[str, Any], out: Path) -> None:

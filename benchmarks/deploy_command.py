@@ -9,8 +9,8 @@ import typer
 
 from benchmarks.choices import check_agents_package
 from benchmarks.errors import UsageError
-from benchmarks.options import Jobs, JsonPath, Overwrite, Scenario
-from benchmarks.terminal import plain_errors, standard_output
+from benchmarks.options import Jobs, JsonPath, Overwrite, Scenario, refuse_options
+from benchmarks.terminal import RESUMES, plain_errors, standard_output
 from benchmarks.workers import default_jobs
 from recsim_env.streams import MAX_SEED
 
@@ -22,7 +22,7 @@ def deploy(
         list[str] | None,
         typer.Option(
             help="Policies to choose from, the control first: names as `simulate --policy` takes them, or "
-            "folders of saved agents; several behind one --arms. Default: logging, popular, "
+            "folders of saved agents or trainings; several behind one --arms. Default: logging, popular, "
             "softmax:temperature=0.5, greedy.",
             metavar="SPEC|DIR...",
             show_default=False,
@@ -63,7 +63,11 @@ def deploy(
     ] = False,
     full: Annotated[
         bool,
-        typer.Option("--full/--quick", help="Of the study: the figures to report, or a few runs of each."),
+        typer.Option(
+            "--full/--quick",
+            help="Of the study: the figures to report, or a few runs of each. Default: --full.",
+            show_default=False,
+        ),
     ] = True,
     out: Annotated[
         Path | None,
@@ -84,12 +88,14 @@ def deploy(
     and writes a decision log for each: what was decided, when and on what evidence. With --study: the table
     of docs/deployment.md.
     """
-    with plain_errors():
+    with plain_errors(RESUMES):
         check_agents_package()
         chosen = [*(arms or []), *context.args]
         if study:
             if chosen:
                 raise UsageError("--study has its own arms; leave out --arms")
+            own = "scenario strategy users batch release_every ramp seeds"
+            refuse_options(context, own, "is for a deployment, not for --study")
             from benchmarks.deploy_study import study as run_study
 
             run_study(
@@ -104,12 +110,14 @@ def deploy(
             return
         if context.args and not arms:
             raise UsageError(f"unexpected argument {context.args[0]!r}; arms come behind --arms")
+        refuse_options(context, "full", "is for --study")
         from benchmarks.deploy import Asked
         from benchmarks.deploy import deploy as run
 
         asked = Asked(scenario, chosen, strategy, users, batch, seed, release_every, ramp)
         rest = (jobs or default_jobs(), overwrite, json, standard_output())
         if seeds > 1:
+            refuse_options(context, "release_every ramp", "is for one deployment, not for --seeds")
             from benchmarks.deploy_seeds import deploy_seeds
 
             deploy_seeds(asked, seeds, out or Path("results/deploy-seeds"), *rest)

@@ -59,13 +59,15 @@ def find_engine(name: str, jobs: int | None, address: str | None) -> Engine:
     """The engine that the command line asks for.
 
     Raises:
-        UsageError: there is none of this name, Ray is not installed, or an address is given to another
-        engine.
+        UsageError: there is none of this name, Ray is not installed, an address is given to another engine,
+            or processes are counted where they are not ours to count.
     """
     if name not in ENGINES:
         raise UsageError(f"--engine: expected one of {', '.join(ENGINES)}, got {name!r}")
     if address is not None and name != "ray":
         raise UsageError(f"--address is that of a Ray cluster; with --engine {name} there is none")
+    if jobs is not None and (name == "serial" or address is not None):
+        raise UsageError("--jobs counts processes of this machine; serial has one, and a cluster its own")
     if name == "ray" and importlib.util.find_spec("ray") is None:
         raise UsageError("--engine ray: Ray is not installed. Install it with: pip install 'recsim_env[ray]'")
     return Engine(name, jobs or default_jobs(), address)

@@ -44,12 +44,9 @@ def evaluate(
     world = World(chosen.config)
     policy = find_saved(folder, world)
     known = untrained_policies(world)
-    policies: dict[str, Policy] = {
-        FLOOR: known[FLOOR](),
-        getattr(policy, "name", type(policy).__name__): policy,
-        CEILING: known[CEILING](),
-    }
-    name = next(other for other, one in policies.items() if one is policy)
+    name = getattr(policy, "name", type(policy).__name__)
+    name += " (saved)" if name in (FLOOR, CEILING) else ""
+    policies: dict[str, Policy] = {FLOOR: known[FLOOR](), name: policy, CEILING: known[CEILING]()}
     served = {}
     with RunProgress(console, "evaluate", len(policies), 0) as display:
         for label, one in policies.items():

@@ -10,17 +10,14 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from benchmarks.choices import check_file, find_scenario, ordered
+from benchmarks.choices import check_file, find_policy, find_scenario, ordered
 from benchmarks.errors import UsageError
-from benchmarks.experiment import Experiment, make_policy
 from benchmarks.facts_table import fact_tables
 from benchmarks.progress import RunProgress
 from benchmarks.saving import write_rows
-from benchmarks.summary import REFERENCES
 from benchmarks.taobao import read_taobao, taobao_facts
 from benchmarks.tasks import Report
-from recsim_env import World, get_scenario, rollout
-from recsim_env.checked import nearest
+from recsim_env import Policy, World, get_scenario, rollout
 from recsim_env.metrics import Fact, FactSheet
 
 
@@ -38,10 +35,10 @@ def facts(
     """Measure every scenario and the real log, print tables; see the command's help. Returns the rows."""
     if not scenarios and data is None:
         raise UsageError("facts: give at least one scenario, such as Storefront-v0, or a log with --data")
-    if policy not in REFERENCES:
-        raise UsageError(f"--policy: got {policy!r}; {nearest(policy, REFERENCES)}")
     check_file(json_path)
     names = ordered([get_scenario(find_scenario(name)).name for name in scenarios])
+    configs = {name: get_scenario(name).config for name in names}
+    policies = {name: find_policy("--policy", policy, World(configs[name]), hidden=True) for name in names}
     log = None if data is None else read_taobao(data)
     measured = {"popularity_clicks": popularity_clicks}
     rows: list[dict[str, Any]] = []
@@ -54,7 +51,8 @@ def facts(
                 display.update(name, fraction)
 
             origin = {"log": name, "policy": policy, "users": num_users, "seed": seed, **measured}
-            rows += _rows(origin, simulated_facts(name, policy, num_users, seed, popularity_clicks, report))
+            found = simulated_facts(name, policies[name], num_users, seed, popularity_clicks, report)
+            rows += _rows(origin, found)
             rows += _examination(origin)
             display.finish(name, time.perf_counter() - began, None)
     if data is not None and log is not None:
@@ -70,13 +68,13 @@ def facts(
 
 
 def simulated_facts(
-    name: str, policy: str, num_users: int, seed: int, popularity_clicks: int, report: Report
+    name: str, policy: Policy, num_users: int, seed: int, popularity_clicks: int, report: Report
 ) -> FactSheet:
     """The facts of users 0 to `num_users` - 1 of a scenario, served by a policy that learns nothing.
 
     Args:
         name: of the scenario.
-        policy: one of `REFERENCES`.
+        policy: who serves them.
         num_users: one episode each.
         seed: of the users' luck, and of the policy's own draws.
         popularity_clicks: see `FactSheet`.
@@ -84,11 +82,10 @@ def simulated_facts(
     """
     scenario = get_scenario(name)
     world = World(scenario.config)
-    acting = make_policy(Experiment(scenario.id, 0, 0, 0, num_users), policy, seed, world, report)
     sheet = FactSheet(popularity_clicks)
     served = rollout(
         world,
-        acting,
+        policy,
         world.users(num_users),
         seed=seed,
         generator=np.random.default_rng(seed),

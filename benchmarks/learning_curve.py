@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from benchmarks.choices import check_file, find_agents, find_scenario, parse_sizes
+from benchmarks.choices import check_file, find_agents, find_scenario, parse_sizes, why_unable
 from benchmarks.compare import comparison_settings, task_name
 from benchmarks.curve_report import arm_name, curve_table, draw_learning_curve
 from benchmarks.engines import Engine
@@ -123,11 +123,18 @@ def _reward(folder: TaskFolder, names: Sequence[str]) -> np.ndarray:
 
 
 def find_learners(names: str | None, config: WorldConfig) -> list[str]:
-    """The offline learners asked for; all of them by default."""
+    """The offline learners asked for; by default those that `compare` takes, as far as they can learn there.
+
+    Raises:
+        UsageError: an agent is unknown, does not learn from logs, or cannot learn in this world; or none can.
+    """
     from agents import COMPARED, OFFLINE, AgentSpec, split_specs
 
     if names is None:
-        return [name for name in COMPARED if name in OFFLINE]
+        able = [name for name in COMPARED if name in OFFLINE and why_unable(name, config) is None]
+        if not able:
+            raise UsageError("of the usual learners from logs none can learn in this scenario; name --agents")
+        return able
     found = find_agents(names, config)
     asked = {AgentSpec.parse(text).text for text in split_specs(names)}
     chosen = [text for text in found if text in asked]

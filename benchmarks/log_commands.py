@@ -9,7 +9,7 @@ import typer
 
 from benchmarks.choices import check_agents_package
 from benchmarks.options import JsonPath
-from benchmarks.terminal import plain_errors, standard_output
+from benchmarks.terminal import RESUMES, plain_errors, standard_output
 from recsim_env.streams import MAX_SEED
 
 
@@ -22,7 +22,7 @@ def simulate(
         typer.Option(
             help="Who recommends: uniform, popularity, softmax, logging, epsilon-greedy, greedy, popular or "
             "myopic, with settings such as softmax:temperature=0.5 or epsilon-greedy:epsilon=0.05; or the "
-            "folder of a saved agent.",
+            "folder of a saved agent or of its training.",
             metavar="SPEC",
         ),
     ] = "logging",
@@ -69,7 +69,7 @@ def simulate(
     Writes compressed Parquet files with where they come from inside, and a manifest with their checksums.
     The same arguments give the same bytes, however often the run was interrupted.
     """
-    with plain_errors():
+    with plain_errors(RESUMES):
         check_agents_package()
         from benchmarks.simulate import run
 

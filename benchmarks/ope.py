@@ -69,6 +69,8 @@ def evaluate_log(asked: Asked, out: Path, json_path: Path | None, console: Conso
     rows), logged (what the logging policy earned by the same measure), truth (what the policy earned when
     served; None unless asked for, and where serving asks another question).
     """
+    from agents import make_logging_policy
+
     check_file(json_path)
     names = find_estimators(asked.estimators)
     log, world = load_log(asked.log)
@@ -89,8 +91,17 @@ def evaluate_log(asked: Asked, out: Path, json_path: Path | None, console: Conso
     rows = [_row(question, one, log, asked, truth) for question, one in estimates]
     summary = stamped(
         "ope",
-        log={"path": str(asked.log), "policy": log.policy, "rows": len(log), "users": log.num_users},
+        log={
+            "path": str(asked.log),
+            "policy": log.policy,
+            "rows": len(log),
+            "users": log.num_users,
+            "provenance": log.provenance,
+        },
         policy=asked.policy,
+        policy_origin=make_logging_policy(asked.policy, world).origin,
+        logging=asked.logging,
+        estimators=names,
         discount=asked.discount,
         never_shown=target.never_shown,
         served=truth,

@@ -10,11 +10,13 @@ import typer
 from benchmarks.choices import check_agents_package
 from benchmarks.engines import find_engine
 from benchmarks.errors import UsageError
-from benchmarks.options import Address, EngineName, Full, Jobs, JsonPath, Overwrite
-from benchmarks.terminal import plain_errors, standard_output
+from benchmarks.options import Address, EngineName, Full, Jobs, JsonPath, Overwrite, refuse_options
+from benchmarks.terminal import RESUMES, plain_errors, standard_output
+from recsim_env.streams import MAX_SEED
 
 
 def ope(
+    context: typer.Context,
     log: Annotated[
         Path | None,
         typer.Argument(help="An event log of the simulator.", metavar="[LOG]", show_default=False),
@@ -23,7 +25,7 @@ def ope(
         str | None,
         typer.Option(
             help="Whom to evaluate: a name as `simulate --policy` takes it, such as popular or "
-            "softmax:temperature=0.5,epsilon=0.1; or the folder of a saved agent.",
+            "softmax:temperature=0.5,epsilon=0.1; or the folder of a saved agent or training.",
             metavar="SPEC|DIR",
             show_default=False,
         ),
@@ -56,7 +58,7 @@ def ope(
         typer.Option("--study", help="No log: hold all estimators against the truth, in several worlds."),
     ] = False,
     full: Full = False,
-    seed: Annotated[int, typer.Option(help="Seed of the study's users.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the study's users.", min=0, max=MAX_SEED)] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -78,11 +80,12 @@ def ope(
     log cannot tell; draws a figure. With --study: bias, error and coverage against true values, by log size
     and by distance between the policies; --quick takes two minutes, --full 20 to 40 on 2 cores.
     """
-    with plain_errors():
+    with plain_errors(RESUMES if study else ""):
         check_agents_package()
         if study:
             if log is not None or policy is not None:
                 raise UsageError("--study makes its own logs and policies; leave out LOG and --policy")
+            refuse_options(context, "logging estimators discount served", "is for a LOG, not for --study")
             from benchmarks.ope_study import study as run_study
 
             run_study(
@@ -97,6 +100,7 @@ def ope(
             return
         if log is None or policy is None:
             raise UsageError("expected a LOG and --policy, or --study")
+        refuse_options(context, "full seed jobs engine address overwrite", "is for --study, not for a LOG")
         from benchmarks.ope import Asked, evaluate_log
 
         asked = Asked(log, policy, logging, estimators, discount, served)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.errors import UsageError
+
 Scenario = Annotated[
     str,
     typer.Option(
@@ -79,3 +81,20 @@ Out = Annotated[
     Path,
     typer.Option(help="Folder for results. A run that was cut resumes from what it holds.", metavar="DIR"),
 ]
+
+
+def refuse_options(context: typer.Context, names: str, why: str) -> None:
+    """Refuse what would be ignored.
+
+    Args:
+        context: of the command.
+        names: of its parameters, separated by spaces.
+        why: continues the sentence that begins with the option.
+
+    Raises:
+        UsageError: one of them was given on the command line.
+    """
+    for name in names.split():
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"--{name.replace('_', '-')} {why}")

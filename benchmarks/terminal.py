@@ -33,9 +33,18 @@ def number(value: float | None, pattern: str) -> str:
     return "-" if value is None else format(value, pattern)
 
 
+RESUMES = "the same command goes on from what is finished"
+"""Of commands whose tasks are kept one by one."""
+
+
 @contextmanager
-def plain_errors() -> Iterator[None]:
-    """Mistakes, failed tasks and interrupts become one message on standard error and an exit status."""
+def plain_errors(again: str = "") -> Iterator[None]:
+    """Mistakes, failed tasks and interrupts become one message on standard error and an exit status.
+
+    Args:
+        again: how a command that was cut is gone on with; empty where nothing is kept.
+    """
+    advice = f"; {again}" if again else ""
     errors = Console(stderr=True)
     try:
         yield
@@ -49,9 +58,8 @@ def plain_errors() -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         what = f"error: {error.filename or 'a result'} cannot be written ({error.strerror})"
-        advice = "; finished tasks are kept, and the same command goes on from them"
         errors.print(what + advice, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        errors.print("stopped; the same command resumes what is missing", style="yellow")
+        errors.print(f"stopped{advice}", style="yellow", soft_wrap=True)
         raise typer.Exit(130) from None

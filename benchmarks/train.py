@@ -21,8 +21,8 @@ from benchmarks.training_display import TrainingDisplay
 if TYPE_CHECKING:
     from agents import AgentSpec, LiveTraining, Training
 
-AGENT, CHECKPOINT, RESULT, PROGRESS = "agent", "checkpoint.safetensors", "result.json", "progress.jsonl"
-"""What a training's folder holds beside its settings; the checkpoint until the training is over."""
+CHECKPOINT, RESULT, PROGRESS = "checkpoint.safetensors", "result.json", "progress.jsonl"
+"""What a training's folder holds beside settings and agent; the checkpoint until the training is over."""
 
 HELD_OUT, HELD_OUT_LIVE = 0.1, 200
 """Share of a log's users who are held out, and how many live ones are looked at, unless told otherwise."""
@@ -61,6 +61,8 @@ class Asked:
 
 def train(asked: Asked, out: Path, json_path: Path | None, console: Console) -> dict[str, Any]:
     """Train what is left to train and save the agent; returns what `result.json` holds."""
+    from agents.storage import TRAINED
+
     check_file(json_path)
     spec, training, seed = choose(asked, out)
     data = data_settings(asked.log, asked.scenario, asked.decisions, spec)
@@ -75,6 +77,8 @@ def train(asked: Asked, out: Path, json_path: Path | None, console: Console) -> 
     finished = open_folder(out, json.loads(json.dumps(settings)), asked.resume)
     if finished is not None:
         console.print(f"{out}: this training is over already", highlight=False, soft_wrap=True)
+        if json_path is not None:
+            write_json(json_path, finished)
         return finished
     began = time.perf_counter()
     with TrainingDisplay(console, spec.text, out / PROGRESS, asked.tensorboard) as display:
@@ -82,7 +86,7 @@ def train(asked: Asked, out: Path, json_path: Path | None, console: Console) -> 
             agent = trained(asked.log, spec, training, seed, data, display)
         except (ValueError, KeyError, RuntimeError) as error:
             raise UsageError(f"{spec.text}: {error}") from error
-        agent.save(out / AGENT)
+        agent.save(out / TRAINED)
     result = stamped(
         "train",
         settings=settings,
@@ -188,9 +192,11 @@ def open_folder(out: Path, settings: dict[str, Any], resume: bool) -> dict[str, 
     Raises:
         UsageError: it holds another training, or this one and is not to be resumed.
     """
+    from agents.storage import TRAINED
+
     check_writable(out)
     path = out / SETTINGS_FILE
-    if not any((out / name).exists() for name in (CHECKPOINT, RESULT, AGENT)):
+    if not any((out / name).exists() for name in (CHECKPOINT, RESULT, TRAINED)):
         (out / PROGRESS).unlink(missing_ok=True)  # of a run that came to nothing
     elif path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))

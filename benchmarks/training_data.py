@@ -62,8 +62,7 @@ def trained(
     if isinstance(agent, OfflineAgent):
         around = cast("Training", training)
         return agent.fit(log, world.public_catalog, seed=seed, progress=display.update, training=around)
-    whole = log if isinstance(log, EventLog) else log.load()
-    return agent.fit(whole, world.public_catalog, seed=seed, progress=display.update)
+    return agent.fit(log, world.public_catalog, seed=seed, progress=display.update)
 
 
 def _learn(agent: Any, data: Mapping[str, Any], seed: int, training: Any, display: TrainingDisplay) -> Any:

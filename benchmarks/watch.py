@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from benchmarks.choices import check_file, find_scenario
+from benchmarks.choices import check_file, find_policy, find_scenario
 from benchmarks.errors import UsageError
 from benchmarks.provenance import provenance
 from recsim_env import Policy, RecommenderEnv, World, get_scenario
@@ -46,7 +46,7 @@ def watch(
     check_file(json_path)
     chosen = get_scenario(find_scenario(scenario))
     world = World(chosen.config)
-    policy = find_policy(agent, world)
+    policy = find_agent(agent, world)
     horizon = chosen.max_episode_steps
     try:
         frames = play_session(world, policy, user, seed, min(steps or horizon, horizon))
@@ -66,22 +66,19 @@ def watch(
     return rows
 
 
-def find_policy(agent: str, world: World) -> Policy:
+def find_agent(agent: str, world: World) -> Policy:
     """An agent ready to act, as `agents.make_logging_policy` makes it.
 
     Raises:
         UsageError: there is no such agent, or it was made for another world.
     """
-    from agents import AGENTS, ALIASES, POLICIES, make_logging_policy
+    from agents import AGENTS, ALIASES, POLICIES
 
     if agent in AGENTS and agent not in POLICIES and agent not in ALIASES:
         raise UsageError(
             f"--agent: {agent} has to learn first; give the folder that a trained one was saved to"
         )
-    try:
-        return make_logging_policy(agent, world).policy
-    except ValueError as error:
-        raise UsageError(f"--agent: {str(error).removeprefix('policy: ')}") from error
+    return find_policy("--agent", agent, world, hidden=True)
 
 
 def play_session(world: World, policy: Policy, user: int, seed: int, steps: int) -> tuple[Frame, ...]:

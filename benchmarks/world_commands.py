@@ -29,7 +29,7 @@ def watch(
         str,
         typer.Option(
             help="uniform, popular, logging, myopic or another policy of `simulate`; or the folder of a "
-            "saved agent.",
+            "saved agent, or of its training.",
             metavar="SPEC|DIR",
         ),
     ] = "logging",
@@ -75,16 +75,18 @@ def facts(
     policy: Annotated[
         str,
         typer.Option(
-            help="Who serves the users: logging, popular, random or myopic. The logging policy is a "
+            help="Who serves the users, as `simulate --policy` takes it. The logging policy is a "
             "stochastic recommender on visible clicks and popularity; it stands for that of a real shop.",
-            metavar="NAME",
+            metavar="SPEC|DIR",
         ),
     ] = "logging",
     users: Annotated[int, typer.Option(help="Users per scenario, one episode each.", min=1)] = 20_000,
     seed: Annotated[
         int,
         typer.Option(
-            help="Of the users' luck. Reported figures use 0; scenarios are tuned on 1000 and above.", min=0
+            help="Of the users' luck. Reported figures use 0; scenarios are tuned on 1000 and above.",
+            min=0,
+            max=MAX_SEED,
         ),
     ] = 0,
     popularity_clicks: Annotated[

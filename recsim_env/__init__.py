@@ -3,13 +3,18 @@
 Importing this package registers the environment ids ``recsim_env/...``.
 """
 
+from recsim_env.catalog import PublicCatalog
 from recsim_env.config import (
+    CandidateConfig,
     CatalogConfig,
+    Change,
     ChoiceConfig,
     FunnelConfig,
     PopulationConfig,
     PreferenceConfig,
+    ReturnConfig,
     RewardConfig,
+    RunConfig,
     SessionConfig,
     WorldConfig,
 )
@@ -27,7 +32,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SCENARIOS",
+    "CandidateConfig",
     "CatalogConfig",
+    "Change",
     "ChoiceConfig",
     "Decision",
     "Effect",
@@ -37,10 +44,13 @@ __all__ = [
     "Policy",
     "PopulationConfig",
     "PreferenceConfig",
+    "PublicCatalog",
     "RecommenderEnv",
     "RecommenderVectorEnv",
     "Replay",
+    "ReturnConfig",
     "RewardConfig",
+    "RunConfig",
     "Scenario",
     "SessionConfig",
     "UserModel",

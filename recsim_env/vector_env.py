@@ -101,6 +101,10 @@ class RecommenderVectorEnv(VectorEnv[Observation, Any, NDArray[Any]]):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs: expected at least 1, got {num_envs}")
+        if render_mode is not None:
+            raise ValueError(
+                f"render_mode: expected None, since only single users are shown, got {render_mode!r}"
+            )
         if max_episode_steps is not None and max_episode_steps < 1:
             raise ValueError(f"max_episode_steps: expected at least 1 or None, got {max_episode_steps}")
         if world is not None and overrides:

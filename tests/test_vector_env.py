@@ -246,6 +246,10 @@ def test_disabled_refuses_to_step_a_finished_row():
     ("options", "message"),
     [
         ({"num_envs": 0}, r"num_envs: expected at least 1, got 0"),
+        (
+            {"render_mode": "human"},
+            r"render_mode: expected None, since only single users are shown, got 'human'",
+        ),
         ({"max_episode_steps": 0}, r"max_episode_steps: expected at least 1 or None, got 0"),
         ({"user_ids": [1, 2]}, r"user_ids: expected at least num_envs=3 ids, got 2"),
         ({"user_ids": []}, r"user_ids: expected a non-empty 1-d array"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agents.learning.offline import OfflineAgent
     from agents.learning.training import Best
 
-FORMAT = 1
+FORMAT = 2
 KEY = "recsim_env"
 
 

@@ -82,6 +82,11 @@ def read_log(
         yield data, held_out
 
 
+def whole_log(log: EventLog | LogFolder) -> EventLog:
+    """The log in memory."""
+    return log.load() if isinstance(log, LogFolder) else log
+
+
 def parts_of(log: EventLog | LogFolder) -> Iterator[EventLog]:
     """The log itself, or the files of a folder one after the other.
 

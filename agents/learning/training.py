@@ -52,6 +52,9 @@ class Training:
     scratch: Path | None = None
 
     def __post_init__(self) -> None:
+        for name in ("checkpoint", "scratch"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)))
         if not 0.0 <= self.held_out < 1.0:
             raise ValueError(f"held_out: expected in [0, 1), got {self.held_out}")
         for name, least in (("evaluate_every", 1), ("patience", 0), ("checkpoint_every", 1)):

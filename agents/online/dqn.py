@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
 
 
+REPLAY = 1
+"""Tells the draws of the replay from those of exploration, which have the seed itself."""
+
+
 @dataclass(frozen=True)
 class DQNConfig:
     """Settings of the learner; names and meanings as in `stable_baselines3.DQN`.
@@ -148,7 +152,7 @@ class DQN(OnlineAgent):
                 replay_buffer_kwargs={
                     "n_steps": config.n_steps,
                     "gamma": config.gamma,
-                    "generator": np.random.default_rng(seed),
+                    "generator": np.random.default_rng([seed, REPLAY]),
                     "handle_timeout_termination": not config.episodic,
                 },
                 policy_kwargs=self._policy_kwargs(catalog),

@@ -51,6 +51,8 @@ class LiveTraining:
     checkpoint_every: int = 50_000
 
     def __post_init__(self) -> None:
+        if self.checkpoint is not None:
+            object.__setattr__(self, "checkpoint", Path(self.checkpoint))
         least = {"held_out_users": 0, "evaluate_every": 1, "patience": 0, "checkpoint_every": 1}
         for name, low in least.items():
             value = getattr(self, name)

@@ -21,7 +21,7 @@ from torch import Tensor
 from agents.choices import Choices, Dates, best_decision, choices_in, decide_in_parts, saved_dates
 from agents.learner import Learner
 from agents.learning.batches import CLICK, session_ends
-from agents.learning.log_data import spec_of_log
+from agents.learning.log_data import spec_of_log, whole_log
 from agents.learning.training import Progress
 from agents.sampling import FloatArray, IntArray
 from agents.spec import Observation, ObservationSpec
@@ -29,7 +29,7 @@ from recsim_env import Decision
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
-    from recsim_env.event_log import EventLog
+    from recsim_env.event_log import EventLog, LogFolder
 
 ROWS = 256
 """Users scored at a time: their scores of all items, and similarities to all sessions, must be held."""
@@ -62,7 +62,7 @@ class NeighbourAgent(Learner):
 
     def fit(
         self,
-        log: EventLog,
+        log: EventLog | LogFolder,
         public_catalog: PublicCatalog,
         *,
         seed: int,
@@ -74,6 +74,7 @@ class NeighbourAgent(Learner):
         Raises:
             ValueError: the log and the catalog do not belong together, or the log is empty.
         """
+        log = whole_log(log)
         self.belong_to(spec_of_log(log, public_catalog) if spec is None else spec, public_catalog)
         self.dates = Dates.of(public_catalog)
         session, item = sessions_of(log, self.spec.num_items)

@@ -14,7 +14,7 @@ from torch import Tensor
 from agents.choices import Choices, Dates, best_decision, choices_in, decide_in_parts, saved_dates
 from agents.learner import Learner
 from agents.learning.batches import CLICK, share_reward
-from agents.learning.log_data import spec_of_log
+from agents.learning.log_data import spec_of_log, whole_log
 from agents.learning.training import Progress
 from agents.loggers.topic_utility import topic_share
 from agents.sampling import FloatArray, IntArray
@@ -23,7 +23,7 @@ from recsim_env import Decision
 
 if TYPE_CHECKING:
     from recsim_env.catalog import PublicCatalog
-    from recsim_env.event_log import EventLog
+    from recsim_env.event_log import EventLog, LogFolder
 
 ARRAYS = ("topic", "item_utility", "segment_utility")
 
@@ -80,7 +80,7 @@ class RewardRates(Learner):
 
     def fit(
         self,
-        log: EventLog,
+        log: EventLog | LogFolder,
         public_catalog: PublicCatalog,
         *,
         seed: int,
@@ -92,6 +92,7 @@ class RewardRates(Learner):
         Raises:
             ValueError: the log and the catalog do not belong together, or the log is empty or earned nothing.
         """
+        log = whole_log(log)
         if len(log.action) == 0:
             raise ValueError("log: expected at least one decision, got none")
         self.belong_to(spec_of_log(log, public_catalog) if spec is None else spec, public_catalog)

@@ -21,7 +21,7 @@ class DoubleDQNConfig(ValueConfig):
     """Settings of double DQN on the network of SQN.
 
     Attributes:
-        acting_head: "q"; the next-item head is not trained.
+        acting_head: "q"; the next-item head is not trained, and so no items are sampled for its loss.
         target_interval: updates between copies of the online network into the target network.
     """
 
@@ -32,6 +32,10 @@ class DoubleDQNConfig(ValueConfig):
         super().__post_init__()
         if self.acting_head != "q":
             raise ValueError(f"acting_head: expected 'q', got {self.acting_head!r}")
+        if self.num_sampled:
+            raise ValueError(
+                f"num_sampled: expected 0, since no next-item loss is computed, got {self.num_sampled}"
+            )
         if self.target_interval < 1:
             raise ValueError(f"target_interval: expected at least 1, got {self.target_interval}")
 

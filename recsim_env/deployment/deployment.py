@@ -90,6 +90,8 @@ class Deployment:
 
     Attributes:
         late: how many rewards arrived too late to be counted.
+        clipped: how many responses lay outside [low, high] of the controller's settings: the tests of
+            releases saw them clipped. The first ones are also reported as an alarm.
     """
 
     def __init__(
@@ -114,7 +116,7 @@ class Deployment:
         self.pending: deque[_Pending] = deque()
         self.since: dict[int, tuple[int, int]] = {}
         self.used: set[tuple[int, int]] = set()
-        self.number = self.first_request = self.late = 0
+        self.number = self.first_request = self.late = self.clipped = 0
 
     def serve(self, users: ArrayLike, segments: ArrayLike | None = None) -> Served:
         """Serve one batch, take in what arrived, and decide.
@@ -123,8 +125,10 @@ class Deployment:
             users: [n] integers; a user comes at most once a batch where the tests are to hold.
             segments: [n] integers in [0, controller.num_segments); all 0 by default.
         """
-        users = np.asarray(users, np.int64)
-        segment = np.zeros(len(users), np.int64) if segments is None else np.asarray(segments, np.int64)
+        users = _whole("users", users)
+        segment = np.zeros(len(users), np.int64) if segments is None else _whole("segments", segments)
+        if len(segment) != len(users):
+            raise ValueError(f"segments: expected one for each of {len(users)} users, got {len(segment)}")
         wrong = np.flatnonzero((segment < 0) | (segment >= self.controller.num_segments))
         if len(wrong):
             raise ValueError(
@@ -189,6 +193,31 @@ class Deployment:
         )
         settings = controller.settings
         clipped = np.clip(response, settings.low, settings.high)
-        return controller.update(
+        decisions = controller.update(
             moments_of(arm, segment, response, *sizes), shares, moments_of(arm, segment, clipped, *sizes)
         )
+        outside = int((clipped != response).sum())
+        if outside and not self.clipped:
+            decisions.append(self._alarm(outside, response))
+        self.clipped += outside
+        return decisions
+
+    def _alarm(self, outside: int, response: NDArray[np.float64]) -> Decision:
+        """That tests of releases do not see responses as they are."""
+        settings, controller = self.controller.settings, self.controller
+        text = (
+            f"{outside} of {len(response)} responses lie outside [{settings.low:g}, {settings.high:g}] and "
+            "are clipped: set Settings.low and Settings.high to the range of responses."
+        )
+        evidence = {"outside": outside, "lowest": float(response.min()), "highest": float(response.max())}
+        return Decision(0, controller.batches, int(controller.requests[0]), "alarm", None, text, evidence)
+
+
+def _whole(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """Integers as [n] int64, or a clear error."""
+    array = np.asarray(values)
+    if array.ndim != 1 or not (np.issubdtype(array.dtype, np.integer) or array.size == 0):
+        raise ValueError(
+            f"{name}: expected a 1-d array of integers, got shape {array.shape} of {array.dtype}"
+        )
+    return array.astype(np.int64)

@@ -36,7 +36,8 @@ class Settings(Section):
             though it is never better by more than ``required``.
         tolerated: harm that does not count, in units of a response.
         required: what a release must gain over the control to be promoted; below 0: non-inferiority.
-        low, high: range of a response; the tests see responses clipped to it.
+        low, high: range of a response; the tests see responses clipped to it. To be set where a response is
+            not 0 or 1.
         failure_limit: how many failed analyses a release survives; each batch is one.
         pause_at: evidence of harm (an e-value) from which a release stays at its step: an inconclusive
             analysis. No guarantee hangs on it.

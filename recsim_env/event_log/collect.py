@@ -14,6 +14,7 @@ from recsim_env.event_log.log import EventLog
 from recsim_env.event_log.provenance import source_commit
 from recsim_env.policy import Policy
 from recsim_env.rollout import Impressions, rollout
+from recsim_env.scenarios import SCENARIOS
 from recsim_env.streams import STREAM_VERSION
 from recsim_env.world import World
 
@@ -34,8 +35,11 @@ def collect_log(
 ) -> EventLog:
     """Log whole sessions of users 0, 1, 2, ... until at least `num_decisions` decisions are logged.
 
+    In worlds with a run these are the first to arrive: what comes late in the run is not in the log.
+    `simulate` spreads its users over the run, and logs any part of it.
+
     Args:
-        world: a world, or the id of a registered scenario.
+        world: a world, or the name or id of a registered scenario.
         policy: the logging policy, which states its propensities.
         num_decisions: least number of rows; the last user's session is kept whole.
         seed: of the users' luck; the policy draws from generators seeded with (seed, block of users).
@@ -50,8 +54,7 @@ def collect_log(
     """
     if num_decisions < 1:
         raise ValueError(f"num_decisions: expected at least 1, got {num_decisions}")
-    scenario = world if isinstance(world, str) else None
-    world, max_steps = find_world(world, max_steps)
+    world, max_steps, scenario = find_world(world, max_steps)
     parts: list[dict[str, np.ndarray]] = []
     num_rows = block = 0
 
@@ -70,21 +73,23 @@ def collect_log(
     return log.first_users(num_decisions)
 
 
-def find_world(world: World | str, max_steps: int | None) -> tuple[World, int]:
-    """A world and its horizon, from the world itself or from the id of a registered scenario.
+def find_world(world: World | str, max_steps: int | None) -> tuple[World, int, str | None]:
+    """A world, its horizon and its id; from the world itself, or from the name or id of a scenario.
 
     Raises:
         ValueError: a world was given without `max_steps`.
     """
+    scenario = None
     if isinstance(world, str):
-        env = gymnasium.make_vec(world, num_envs=1)
-        max_steps = gymnasium.spec(world).max_episode_steps if max_steps is None else max_steps
+        scenario = SCENARIOS[world].id if world in SCENARIOS else world
+        env = gymnasium.make_vec(scenario, num_envs=1)
+        max_steps = gymnasium.spec(scenario).max_episode_steps if max_steps is None else max_steps
         world = env.unwrapped.world  # type: ignore[attr-defined]
         assert isinstance(world, World)
         env.close()
     if max_steps is None:
         raise ValueError("max_steps: needed with a world; only a scenario id has a horizon of its own")
-    return world, max_steps
+    return world, max_steps, scenario
 
 
 def provenance_of(world: World, scenario: str | None, max_steps: int, seed: int) -> dict[str, Any]:

@@ -23,10 +23,13 @@ from recsim_env.event_log.log import EventLog
 from recsim_env.event_log.parquet import from_table, to_table
 from recsim_env.event_log.views import transitions
 from recsim_env.records import ALL_EVENTS
-from recsim_env.scenarios import NAMESPACE
+from recsim_env.scenarios import NAMESPACE, SCENARIOS
 
 MINARI_KEY = "recsim_env"
 """Under this key the header of the log stands in the metadata of a Minari data set."""
+
+ANY_SCENARIO = "Storefront-v0"
+"""Whose id stands for a world without a name: the config says what it is."""
 
 
 def to_arrow(log: EventLog) -> pa.Table:
@@ -100,10 +103,15 @@ def to_minari(log: EventLog, dataset_id: str, *, num_items: int | None = None, *
 
     Returns:
         The ``minari.MinariDataset``.
+
+    Raises:
+        ValueError: the log does not say how many items there are, and ``num_items`` does not either.
     """
     minari = _needed("minari")
     rows = transitions(log)
     if num_items is None:
+        if "config" not in log.provenance:
+            raise ValueError("num_items: expected N, since the log does not say how many items there are")
         num_items = int(json.loads(log.provenance["config"])["catalog"]["num_items"])
     action = (
         spaces.Discrete(num_items)
@@ -114,7 +122,9 @@ def to_minari(log: EventLog, dataset_id: str, *, num_items: int | None = None, *
     about = {
         "env": env,
         "eval_env": env,
-        "description": f"decisions of {log.policy}" + (f" in {env.id}" if env else ""),
+        "description": " in ".join(
+            [f"decisions of {log.policy}", *filter(None, [log.provenance.get("scenario")])]
+        ),
         "algorithm_name": log.policy,
         "author": "recsim_env",
         "author_email": "none",
@@ -139,9 +149,10 @@ def to_minari(log: EventLog, dataset_id: str, *, num_items: int | None = None, *
 def _env_spec(log: EventLog) -> EnvSpec | None:
     """What makes the environment of a simulated log again; None of a real log and of replaced user models."""
     made = log.provenance
-    if "config" not in made or made.get("user_model"):
+    if "config" not in made or "max_steps" not in made or made.get("user_model"):
         return None
-    spec = copy.deepcopy(gymnasium.spec(made.get("scenario") or f"{NAMESPACE}/Storefront-v0"))
+    name = str(made.get("scenario") or "").removeprefix(f"{NAMESPACE}/")
+    spec = copy.deepcopy(gymnasium.spec(f"{NAMESPACE}/{name if name in SCENARIOS else ANY_SCENARIO}"))
     sections = json.loads(made["config"])
     del sections["config_schema"]
     spec.kwargs.update(sections)

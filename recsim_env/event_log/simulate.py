@@ -68,7 +68,7 @@ def simulate(
     are made, and the folder's bytes are those of a run that was not interrupted.
 
     Args:
-        world: a world, or the id of a registered scenario.
+        world: a world, or the name or id of a registered scenario.
         policy: the logging policy. With ``item_propensity(observation, slate)`` -> [b, K] its slates are
             logged with the column ``item_propensity`` too, in worlds without a clock or candidates.
         num_users: how many users; where there is a run they arrive evenly over it, as `World.users` has them.
@@ -98,8 +98,7 @@ def simulate(
         raise ValueError(
             f"probabilities: the policy {policy.name!r} does not state the probability of every item"
         )
-    scenario = world if isinstance(world, str) else None
-    world, max_steps = find_world(world, max_steps)
+    world, max_steps, scenario = find_world(world, max_steps)
     if probabilities and world.public_catalog.born is not None and not world.config.candidates.num_candidates:
         raise ValueError(
             "probabilities: expected a world whose items are always on offer, or a two-stage one"

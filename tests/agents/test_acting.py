@@ -126,7 +126,8 @@ def test_top_k_is_what_the_agent_shows(scorer, slate_observation):
 
 @all_rules
 def test_acting_is_deterministic_and_saved_with_its_scorer(tmp_path, scorer, slate_observation, rule):
-    policy = Acting(scorer, ActingConfig(rule, 0.5, 0.1, 200))
+    schedule = () if rule == "top-k" else (0.1, 200)
+    policy = Acting(scorer, ActingConfig(rule, 0.5, *schedule))
     policy.act(slate_observation, np.random.default_rng(0))
     assert policy.decisions == 50
     policy.save(tmp_path / "agent")
@@ -165,6 +166,7 @@ def test_epsilon_greedy_logs_state_the_same_rule(slate_world, slate_observation)
         (("epsilon", 1.5), r"amount: expected in \[0, 1\], got 1.5"),
         (("epsilon", 0.5, 2.0, 10), r"final_amount: expected in \[0, 1\], got 2.0"),
         (("epsilon", 0.5, 0.1), "schedule_decisions: expected above 0 with a final_amount"),
+        (("top-k", 0.5, 0.1, 10), "final_amount: expected None, since top-k has none"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from agents import SQN, LoggingPolicy, Reinforce, ReinforceConfig, SQNConfig, Training
+from agents import (
+    SKNN,
+    SQN,
+    ItemKNN,
+    LoggingPolicy,
+    Reinforce,
+    ReinforceConfig,
+    RewardRates,
+    SQNConfig,
+    Training,
+)
 from agents.learning.batches import LogTensors, Minibatches, session_ends
 from agents.learning.held_out import HeldOut, held_out_users
 from agents.learning.log_data import read_log, spec_of_log
@@ -188,6 +198,14 @@ def test_a_folder_teaches_what_its_log_does(tmp_path, world):
     unfinished = dataclasses.replace(LogFolder.open(tmp_path / "log"), partitions=folder.partitions[:1])
     with pytest.raises(ValueError, match="holds 4096 of 8000 users"):
         SQN().fit(unfinished, world.public_catalog, seed=0)
+
+
+def test_a_folder_is_counted_as_its_log_is(tmp_path, world):
+    folder = simulate(world, LoggingPolicy(world.public_catalog), 300, tmp_path / "log", seed=1, max_steps=4)
+    for kind in (ItemKNN, SKNN, RewardRates):
+        one, other = (kind().fit(log, world.public_catalog, seed=0) for log in (folder, folder.load()))
+        for name, array in one.learned_arrays().items():
+            assert torch.equal(array, other.learned_arrays()[name]), name
 
 
 def test_minibatches_go_on_where_they_were():

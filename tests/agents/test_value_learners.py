@@ -279,6 +279,7 @@ def test_an_agent_learns_with_sampled_items(world, log, observation):
         (SACRecConfig, {"warm_start": 1.1}, "warm_start: expected in"),
         (SA2CConfig, {"smoothing": -0.1}, "smoothing: expected in"),
         (DoubleDQNConfig, {"acting_head": "ce"}, "acting_head: expected 'q'"),
+        (DoubleDQNConfig, {"num_sampled": 100}, "num_sampled: expected 0, since no next-item loss"),
         (DoubleDQNConfig, {"target_interval": 0}, "target_interval: expected at least 1"),
         (CQLConfig, {"conservatism": math.inf}, "conservatism: expected a finite number"),
         (HISTConfig, {"counted": "past"}, "counted: expected 'ahead' or 'behind'"),

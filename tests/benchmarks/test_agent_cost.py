@@ -12,6 +12,7 @@ from agents import AGENTS, OFFLINE
 from benchmarks.agent_cost import KILLED, agent_cost, cost_tables, find_cases
 from benchmarks.agent_cost_row import measure
 from benchmarks.cli import app
+from benchmarks.display import TasksFailedError
 from benchmarks.errors import UsageError
 from benchmarks.terminal import standard_output
 
@@ -30,6 +31,8 @@ def test_every_agent_acts_and_every_network_trains():
 
 
 def test_an_agent_is_left_out_where_it_refuses_the_catalog():
+    with pytest.raises(UsageError, match="keeps all pairs of at most 20,000 items"):
+        find_cases("item-knn,popular", [100_000])
     assert [case["num_items"] for case in find_cases("item-knn", [1_000, 100_000])] == [1_000]
 
 
@@ -72,8 +75,9 @@ def test_a_failure_costs_no_other_measurement(monkeypatch, tmp_path):
 
     monkeypatch.setattr("benchmarks.agent_cost.subprocess.run", run)
     kept = tmp_path / "c.json"
-    with pytest.raises(UsageError, match=r"popular, actions per second, 100 items: its process failed \(1\)"):
+    with pytest.raises(TasksFailedError, match=r"popular, actions per second, 100 items") as caught:
         agent_cost("random,popular,sqn", [100], 0.01, kept, standard_output())
+    assert "its process failed (1)\nValueError: no" in str(caught.value)
     rows = json.loads(kept.read_text())["rows"]
     assert [(row["agent"], row["rate"]) for row in rows] == [
         ("random", 5.0),

@@ -18,7 +18,7 @@ from benchmarks.display import TasksFailedError
 from benchmarks.engines import Engine, find_engine, result_on_worker
 from benchmarks.errors import UsageError
 from benchmarks.tasks import Task, TaskFolder
-from benchmarks.terminal import plain_errors
+from benchmarks.terminal import RESUMES, plain_errors
 from tests.benchmarks.toy_tasks import Recorder, draws, fail, slow, square, vanish_once
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
@@ -179,16 +179,18 @@ def test_what_cannot_be_asked_for_is_said(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"recsim_env\[ray\]"):
         find_engine("ray", 1, None)
-    assert find_engine("serial", 3, None) == Engine("serial", 3)
+    with pytest.raises(UsageError, match="--jobs counts processes of this machine"):
+        find_engine("serial", 3, None)
+    assert find_engine("serial", None, None).name == "serial"
 
 
 def test_a_full_disk_is_reported_by_the_name_of_the_file(capsys):
-    with pytest.raises(typer.Exit) as caught, plain_errors():
+    with pytest.raises(typer.Exit) as caught, plain_errors(RESUMES):
         raise OSError(errno.ENOSPC, "No space left on device", "results/tasks/x.json")
     assert caught.value.exit_code == 1
     said = capsys.readouterr().err
     assert "results/tasks/x.json cannot be written (No space left on device)" in said
-    assert "goes on from them" in said
+    assert "goes on from what is finished" in said
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agents import SQN, RandomPolicy, load_saved
+from agents import SQN, MyopicOracle, RandomPolicy, load_saved
 from agents.storage import ARRAYS
 from benchmarks import train as training_command
 from benchmarks.cli import app
@@ -77,13 +77,15 @@ def test_the_same_settings_file_makes_the_same_agent(trained, tmp_path):
     assert weights(tmp_path / "again") == weights(folder)
 
 
-def test_what_a_folder_holds_is_respected(trained):
+def test_what_a_folder_holds_is_respected(trained, tmp_path):
     folder, _ = trained
     again = invoke(*TINY, "--out", folder, "--evaluate-every", 10)
     assert again.exit_code == 2
     assert "holds this training: --resume goes on with it" in again.output
-    over = invoke(*TINY, "--out", folder, "--evaluate-every", 10, "--resume")
+    said = tmp_path / "said.json"
+    over = invoke(*TINY, "--out", folder, "--evaluate-every", 10, "--resume", "--json", said)
     assert over.exit_code == 0
+    assert json.loads(said.read_text()) == json.loads((folder / "result.json").read_text())
     assert "is over already" in over.output
     other = invoke(*TINY, "--out", folder, "--set", "gamma=0.4", "--resume")
     assert other.exit_code == 2
@@ -102,7 +104,9 @@ def test_a_cut_run_resumes(trained, tmp_path, monkeypatch):
 
     options = (*TINY, "--evaluate-every", 10, "--checkpoint-every", 5, "--out", tmp_path / "cut")
     monkeypatch.setattr(training_command, "TrainingDisplay", Cut)
-    assert invoke(*options).exit_code == 130
+    stopped = invoke(*options)
+    assert stopped.exit_code == 130
+    assert "the same command with --resume goes on" in stopped.output
     assert not (tmp_path / "cut" / "agent").exists()
     monkeypatch.setattr(training_command, "TrainingDisplay", display)
     result = invoke(*options, "--resume")
@@ -152,6 +156,17 @@ def test_evaluation_meets_the_users_of_a_comparison(tmp_path):
     scored = score_agent(experiment, "random", 3, lambda _: None)
     row = json.loads((tmp_path / "e.json").read_text())["rows"][0]
     assert row["reward_per_user"]["mean"] == pytest.approx(scored["metrics"]["reward_per_user"])
+
+
+def test_a_saved_reference_is_told_from_the_reference(tmp_path):
+    MyopicOracle(World(get_scenario("Tiny-v0").config)).save(tmp_path / "mine")
+    result = invoke(
+        "evaluate", tmp_path / "mine", "--scenario", "Tiny-v0", "--users", 40, "--json", tmp_path / "e.json"
+    )
+    assert result.exit_code == 0, result.output
+    rows = {row["policy"]: row for row in json.loads((tmp_path / "e.json").read_text())["rows"]}
+    assert list(rows) == ["random", "myopic (saved)", "myopic"]
+    assert rows["myopic (saved)"]["reward_per_user"] == rows["myopic"]["reward_per_user"]
 
 
 def test_gap_and_differences_by_hand():

@@ -235,3 +235,38 @@ def test_decisions_depend_on_what_was_served_and_nothing_else(name):
     served[np.arange(len(arms)), arms] = True
     other = np.where(served, table, luck.random(table.shape) < 0.9).astype(float)
     assert (run(other) == arms).all()
+
+
+def test_responses_beyond_their_range_are_counted_and_told_once():
+    """A release that earns half as much is seen only where the range is that of the responses."""
+    earns = np.array([6.0, 3.0])
+
+    def shop(batch):
+        return Feedback(batch.first_request + np.arange(len(batch.arm)), earns[batch.arm])
+
+    told = {}
+    for high in (1.0, 10.0):
+        controller = made(Newest(), "old", settings=Settings(control_share=0.1, high=high))
+        controller.admit("new", ramp=(Step(0.5, 1_000),))
+        deployment = Deployment(shop, controller, seed=0)
+        served = [deployment.serve(np.arange(100) + 100 * number) for number in range(30)]
+        told[high] = [one for batch in served for one in batch.decisions]
+        assert deployment.clipped == (3_000 if high == 1 else 0)
+    alarms = [one for one in told[1.0] if one.kind == "alarm"]
+    assert [one.evidence["highest"] for one in alarms] == [6.0]
+    assert "100 of 100 responses lie outside [0, 1]" in alarms[0].text
+    assert not any(one.kind == "rollback" for one in told[1.0])
+    assert [one.kind for one in told[10.0] if one.kind in ("alarm", "rollback")] == ["rollback"]
+
+
+@pytest.mark.parametrize(
+    ("users", "segments", "message"),
+    [
+        ([1.7, 2.9], None, r"users: expected a 1-d array of integers, got shape \(2,\) of float64"),
+        ([1, 2], [0], "segments: expected one for each of 2 users, got 1"),
+    ],
+)
+def test_users_and_segments_are_whole_and_as_many(users, segments, message):
+    deployment = Deployment(Shop([0.5]), made(Even(), "old"), seed=0)
+    with pytest.raises(ValueError, match=message):
+        deployment.serve(users, segments)

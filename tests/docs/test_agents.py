@@ -2,20 +2,10 @@
 
 import re
 
-import pytest
-import torch
-
 from agents.seeding import scoped_global_rng
 from tests.docs.programs import page, programs_of, run
 
 SECTION = re.search(r"\n## Training\n(.*?)(?=\n## |\Z)", page("docs/agents.md"), re.DOTALL).group(1)
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_the_programs_of_the_section_on_training_run(tmp_path, monkeypatch, capsys):

@@ -1,17 +1,13 @@
 """The program in docs/metrics.md runs, and its table names every figure of the scorecards."""
 
-import re
-from pathlib import Path
-
+from tests.docs.programs import page, programs_of, run
 from tests.metrics.test_sharding import WHOLE
 
-TEXT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+TEXT = page("docs/metrics.md")
 
 
 def test_the_program_of_the_page_runs():
-    (program,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    names = {}
-    exec(compile(program, "metrics.md", "exec"), names)
+    names = run(programs_of(TEXT), "metrics.md")
     assert 0 < names["figures"]["regret_share"] < 1
     assert names["curves"]["cumulative_regret"][-1] == names["figures"]["regret_per_user"]
 

@@ -1,14 +1,14 @@
 """The program in docs/ope.md runs and prints what the text shows, and its truth lies where the text says."""
 
 import re
-from pathlib import Path
 
-TEXT = (Path(__file__).parents[2] / "docs" / "ope.md").read_text(encoding="utf-8")
+from tests.docs.programs import page, programs_of, run
+
+TEXT = page("docs/ope.md")
 
 
 def test_the_program_of_the_page_prints_what_the_page_shows(capsys):
-    (program,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    exec(compile(program, "ope.md", "exec"), {})
+    run(programs_of(TEXT), "ope.md")
     printed = capsys.readouterr().out.splitlines()
     shown = re.search(r"It prints\n\n```\n(.*?)```", TEXT, re.DOTALL).group(1).splitlines()
     assert [line.split()[0] for line in printed] == [line.split()[0] for line in shown]

@@ -2,18 +2,8 @@
 
 import re
 
-import pytest
-import torch
-
 from agents.seeding import scoped_global_rng
 from tests.docs.programs import page, programs_of, run
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_the_programs_of_readme_run(capsys):
