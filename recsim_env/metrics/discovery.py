@@ -72,5 +72,5 @@ class DiscoveryTally:
 
     def _users(self) -> int:
         if not self.num_users:
-            raise ValueError("no episode has ended: a mean per user needs a terminated or truncated row")
+            raise ValueError("update: expected a terminated or truncated row before result, got none")
         return self.num_users

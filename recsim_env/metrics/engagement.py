@@ -121,5 +121,5 @@ class EngagementTally:
 
     def _check_users(self) -> int:
         if self.num_users == 0:
-            raise ValueError("no episode has ended: a mean per user needs a terminated or truncated row")
+            raise ValueError("update: expected a terminated or truncated row before result, got none")
         return self.num_users

@@ -48,6 +48,14 @@ def coverage_by_user(first_user: np.ndarray, user_ids: np.ndarray) -> np.ndarray
     return np.searchsorted(np.sort(first_user), user_ids, side="right") / len(first_user)
 
 
+def total_of(name: str, amounts: np.ndarray) -> float:
+    """The sum of counts, exposure or another amount per item; an error that names it where there is none."""
+    total = float(np.sum(amounts))
+    if not total > 0:
+        raise ValueError(f"{name}: expected at least one impression, got amounts that sum to {total:g}")
+    return total
+
+
 def action_entropy(counts: np.ndarray) -> float:
     """The Shannon entropy of the shown items, in nats: from 0 (one item takes all) to log N (all N equally).
 
@@ -58,9 +66,10 @@ def action_entropy(counts: np.ndarray) -> float:
 
     Source: Shannon (1948), sec. 6; the plug-in estimate, which is low by about (N - 1) / (2 sum counts)
     (Miller 1955). exp(H) reads as the number of items effectively in use.
+
+    Raises:
+        ValueError: nothing was shown.
     """
-    total = counts.sum()
-    if total <= 0:
-        raise ValueError("action_entropy needs at least one impression")
+    total = total_of("counts", counts)
     share = counts[counts > 0] / total
     return float(max(0.0, -np.sum(share * np.log(share))))

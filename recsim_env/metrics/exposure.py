@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsim_env.metrics.exploration import action_entropy
+from recsim_env.metrics.exploration import action_entropy, total_of
 
 HEAD_SHARE = 0.8
 
@@ -20,11 +20,12 @@ def gini(exposure: np.ndarray) -> float:
         exposure: [N] float or int, >= 0, not all 0.
 
     Source: Dixon et al. (1987), eq. 2, without the small-sample factor N / (N - 1).
+
+    Raises:
+        ValueError: nothing was shown.
     """
     ordered = np.sort(np.asarray(exposure, dtype=np.float64))
-    total = ordered.sum()
-    if total <= 0:
-        raise ValueError("gini needs at least one impression")
+    total = total_of("exposure", ordered)
     n = len(ordered)
     weight = 2.0 * np.arange(1, n + 1) - n - 1.0
     return float(weight @ ordered / (n * total))
@@ -39,6 +40,9 @@ def exposure_entropy(exposure: np.ndarray) -> float:
         exposure: [N] float or int, >= 0, not all 0; N >= 2.
 
     Source: the evenness of Pielou (1966) over the whole catalog; Shannon (1948), sec. 6.
+
+    Raises:
+        ValueError: nothing was shown.
     """
     return action_entropy(exposure) / float(np.log(len(exposure)))
 
@@ -54,11 +58,12 @@ def lorenz_curve(exposure: np.ndarray, num_points: int = 101) -> np.ndarray:
         num_points: P >= 2.
 
     Source: Lorenz (1905); Gastwirth (1971).
+
+    Raises:
+        ValueError: nothing was shown.
     """
     ordered = np.sort(np.asarray(exposure, dtype=np.float64))
-    total = ordered.sum()
-    if total <= 0:
-        raise ValueError("lorenz_curve needs at least one impression")
+    total = total_of("exposure", ordered)
     cumulative = np.concatenate([[0.0], np.cumsum(ordered) / total])
     cumulative[-1] = 1.0
     return np.interp(np.linspace(0.0, 1.0, num_points), np.linspace(0.0, 1.0, len(cumulative)), cumulative)
@@ -95,10 +100,11 @@ def tail_share(exposure: np.ndarray, tail: np.ndarray) -> float:
 
     Source: Abdollahpouri, Burke and Mobasher (2019), average percentage of long-tail items, pooled over
     users.
+
+    Raises:
+        ValueError: nothing was shown.
     """
-    total = exposure.sum()
-    if total <= 0:
-        raise ValueError("tail_share needs at least one impression")
+    total = total_of("exposure", exposure)
     return float(exposure[tail].sum() / total)
 
 
@@ -113,8 +119,9 @@ def average_popularity(exposure: np.ndarray, base_popularity: np.ndarray) -> flo
 
     Source: the average recommendation popularity of Yin et al. (2012), pooled over users, divided by the
     catalog's mean so that catalogs of different size compare.
+
+    Raises:
+        ValueError: nothing was shown.
     """
-    total = exposure.sum()
-    if total <= 0:
-        raise ValueError("average_popularity needs at least one impression")
+    total = total_of("exposure", exposure)
     return float(exposure @ base_popularity / total / base_popularity.mean())

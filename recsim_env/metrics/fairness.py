@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim_env.metrics.exploration import total_of
 from recsim_env.metrics.running import as_slates
 
 if TYPE_CHECKING:
@@ -41,10 +42,14 @@ def disparity(exposure: NDArray, merit: NDArray, group: NDArray[np.int64]) -> fl
 
     Source: the disparate treatment of Singh and Joachims (2018), eq. 7, as the total variation distance, so
     that it is defined for any number of groups and for groups without merit.
+
+    Raises:
+        ValueError: nothing was shown, or nothing has merit.
     """
-    if exposure.sum() <= 0 or merit.sum() <= 0:
-        raise ValueError("disparity needs at least one impression, and merit somewhere")
-    shares = [np.bincount(group, weights) / weights.sum() for weights in (exposure, merit)]
+    shares = [
+        np.bincount(group, amounts) / total_of(name, amounts)
+        for name, amounts in (("exposure", exposure), ("merit", merit))
+    ]
     return float(np.abs(shares[0] - shares[1]).sum() / 2)
 
 
@@ -103,7 +108,7 @@ class SegmentTally:
         groups = self.by_segment()
         reward, tail = groups["reward_per_user"], groups["tail_share"]
         if np.isnan(reward).all():
-            raise ValueError("no episode has ended: a mean per user needs a terminated or truncated row")
+            raise ValueError("update: expected a terminated or truncated row before result, got none")
         figures = {
             "worst_segment_reward": float(np.nanmin(reward)),
             "segment_tail_gap": float(np.nanmax(tail) - np.nanmin(tail)),

@@ -34,11 +34,11 @@ class ItemTally:
 
     def __init__(self, num_items: int, position_weight: np.ndarray | None = None) -> None:
         if num_items < 1:
-            raise ValueError(f"num_items must be at least 1, got {num_items}")
+            raise ValueError(f"num_items: expected at least 1, got {num_items}")
         if position_weight is not None:
             position_weight = np.asarray(position_weight, dtype=np.float64)
             if position_weight.ndim != 1 or not np.all(position_weight >= 0):
-                raise ValueError(f"position_weight must be one-dimensional and >= 0, got {position_weight!r}")
+                raise ValueError(f"position_weight: expected [K] numbers >= 0, got {position_weight!r}")
         self.position_weight = position_weight
         self.shown = np.zeros(num_items, dtype=np.int64)
         self.exposure = np.zeros(num_items)
@@ -54,7 +54,7 @@ class ItemTally:
         if items.min() < 0 or items.max() >= len(self.shown):
             row = int(np.flatnonzero(((action < 0) | (action >= len(self.shown))).any(axis=1))[0])
             last = len(self.shown) - 1
-            raise ValueError(f"action[{row}] = {action[row].tolist()} has an item outside 0..{last}")
+            raise ValueError(f"action[{row}]: expected items in [0, {last}], got {action[row].tolist()}")
         np.add.at(self.shown, items, 1)
         if self.position_weight is None:
             np.add.at(self.exposure, items, 1.0)
@@ -66,7 +66,9 @@ class ItemTally:
     def merge(self, other: ItemTally) -> Self:
         """Add the counts of a tally over other users; returns itself."""
         if len(self.shown) != len(other.shown):
-            raise ValueError(f"cannot merge tallies of {len(self.shown)} and {len(other.shown)} items")
+            raise ValueError(
+                f"other: expected a tally of {len(self.shown)} items, got one of {len(other.shown)}"
+            )
         self.shown += other.shown
         self.exposure += other.exposure
         np.minimum(self.first_step, other.first_step, out=self.first_step)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim_env.metrics.exploration import total_of
 from recsim_env.metrics.open_users import OpenUsers
 from recsim_env.metrics.running import as_slates
 
@@ -30,10 +31,11 @@ def self_information(exposure: np.ndarray, base_popularity: np.ndarray) -> float
 
     Source: the mean self-information of Zhou et al. (2010), PNAS 107, with the catalog's base popularity as
     the probability that a user has met the item; pooled over users.
+
+    Raises:
+        ValueError: nothing was shown.
     """
-    total = exposure.sum()
-    if total <= 0:
-        raise ValueError("self_information needs at least one impression")
+    total = total_of("exposure", exposure)
     surprise = -np.log2(base_popularity / base_popularity.sum())
     return float(exposure @ surprise / total)
 
@@ -103,5 +105,5 @@ class NoveltyTally:
         user to have seen in place of a model of it.
         """
         if not self.impressions:
-            raise ValueError("user_novelty needs at least one impression")
+            raise ValueError("update: expected at least one impression before result, got none")
         return {"user_novelty": self.new / self.impressions}

@@ -79,7 +79,7 @@ class RegretTally:
         (pseudo-regret, Bubeck and Cesa-Bianchi 2012, sec. 1) and contexts.
         """
         if not self.num_users:
-            raise ValueError("no episode has ended: a mean per user needs a terminated or truncated row")
+            raise ValueError("update: expected a terminated or truncated row before result, got none")
         regret, best = float(self.regret_at_step.sum()), float(self.best_at_step.sum())
         figures = {
             "regret_per_user": regret / self.num_users,

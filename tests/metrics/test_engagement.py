@@ -90,5 +90,5 @@ def test_no_finished_episode_is_an_error():
     batch.terminated[:] = batch.truncated[:] = False
     tally.update(batch)
     for figure in (tally.result, tally.cumulative_reward, tally.survival):
-        with pytest.raises(ValueError, match="no episode has ended"):
+        with pytest.raises(ValueError, match="expected a terminated or truncated row"):
             figure()

@@ -70,7 +70,7 @@ def test_single_items_may_come_without_a_slot_axis():
 def test_item_tally_names_the_offending_row():
     batch = next(random_batches(np.random.default_rng(7)))
     batch.action[5, 1] = 30
-    with pytest.raises(ValueError, match=r"action\[5\] = .* outside 0\.\.29"):
+    with pytest.raises(ValueError, match=r"action\[5\]: expected items in \[0, 29\], got "):
         ItemTally(30).update(batch)
 
 
@@ -81,5 +81,5 @@ def test_item_tally_refuses_bad_weights(weight):
 
 
 def test_tallies_of_different_catalogs_do_not_merge():
-    with pytest.raises(ValueError, match="3 and 4 items"):
+    with pytest.raises(ValueError, match="expected a tally of 3 items, got one of 4"):
         ItemTally(3).merge(ItemTally(4))

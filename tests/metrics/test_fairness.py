@@ -55,7 +55,7 @@ def test_negative_rewards_have_no_parity():
     part.reward = np.array([-1.0, 2.0])
     tally.update(part)
     assert "segment_reward_parity" not in tally.result()
-    with pytest.raises(ValueError, match="no episode has ended"):
+    with pytest.raises(ValueError, match="expected a terminated or truncated row"):
         SegmentTally(np.zeros(4, bool), 2).result()
 
 
