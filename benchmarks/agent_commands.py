@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.choices import check_agents_package
-from benchmarks.options import FirstSeed, Jobs, JsonPath, Out, Overwrite
+from benchmarks.choices import check_agents_package, one_size, parse_sizes
+from benchmarks.options import FirstSeed, Jobs, JsonPath, Out, Overwrite, Users
 from benchmarks.terminal import RESUMES, plain_errors, standard_output
 from benchmarks.workers import default_jobs
 from recsim_env.streams import MAX_SEED
@@ -174,7 +174,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    users: Annotated[int, typer.Option(help="How many users each policy serves.", min=2)] = 2_000,
+    users: Users = "2k",
     seed: Annotated[int, typer.Option(help="Which users: other ones for every seed.", min=0)] = 0,
     json: JsonPath = None,
 ) -> None:
@@ -187,7 +187,7 @@ def evaluate(
         check_agents_package()
         from benchmarks.evaluate import evaluate as run
 
-        run(folder, scenario, users, seed, json, standard_output())
+        run(folder, scenario, one_size("--users", users, least=2), seed, json, standard_output())
 
 
 def agent_cost(
@@ -214,7 +214,6 @@ def agent_cost(
     with plain_errors():
         check_agents_package()
         from benchmarks.agent_cost import agent_cost as run
-        from benchmarks.choices import parse_sizes
 
         run(agents, parse_sizes("--catalogs", catalogs, least=20), seconds, json, standard_output())
 

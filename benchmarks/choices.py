@@ -115,6 +115,18 @@ def parse_sizes(option: str, text: str, least: int) -> list[int]:
     return sorted(sizes)
 
 
+def one_size(option: str, text: str, least: int = 1) -> int:
+    """A whole number; k and m stand for a thousand and a million.
+
+    Raises:
+        UsageError: it is none, or too small, or there are several.
+    """
+    sizes = parse_sizes(option, text, least)
+    if len(sizes) != 1:
+        raise UsageError(f"{option}: expected one number, got {text}")
+    return sizes[0]
+
+
 def preset_of(preset: str | None, full: bool) -> str:
     """The preset that --preset and --full ask for; quick by default.
 

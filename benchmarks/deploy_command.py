@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.choices import check_agents_package
+from benchmarks.choices import check_agents_package, one_size
 from benchmarks.errors import UsageError
-from benchmarks.options import Jobs, JsonPath, Overwrite, Scenario, refuse_options
+from benchmarks.options import Jobs, JsonPath, Overwrite, Scenario, Users, refuse_options
 from benchmarks.terminal import RESUMES, plain_errors, standard_output
 from benchmarks.workers import default_jobs
 from recsim_env.streams import MAX_SEED
@@ -34,7 +34,7 @@ def deploy(
             help="Who decides: naive, ab_test, thompson, detected_thompson, ...; or all.", metavar="NAME"
         ),
     ] = "all",
-    users: Annotated[int, typer.Option(help="How many users come, one session each.", min=10)] = 10_000,
+    users: Users = "10k",
     batch: Annotated[int, typer.Option(help="Users a batch; shares change between batches.", min=1)] = 50,
     seed: Annotated[int, typer.Option(help="Of users, assignments and strategies.", min=0, max=MAX_SEED)] = 0,
     release_every: Annotated[
@@ -114,7 +114,8 @@ def deploy(
         from benchmarks.deploy import Asked
         from benchmarks.deploy import deploy as run
 
-        asked = Asked(scenario, chosen, strategy, users, batch, seed, release_every, ramp)
+        num_users = one_size("--users", users, least=10)
+        asked = Asked(scenario, chosen, strategy, num_users, batch, seed, release_every, ramp)
         rest = (jobs or default_jobs(), overwrite, json, standard_output())
         if seeds > 1:
             refuse_options(context, "release_every ramp", "is for one deployment, not for --seeds")

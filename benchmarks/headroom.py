@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 from scipy import stats
 
-from benchmarks.choices import check_file, find_scenario, ordered
+from benchmarks.choices import check_file, find_scenario, one_size, ordered
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import SCORING_DRAWS
@@ -81,21 +81,15 @@ def find_scenarios(names: str | None) -> list[str]:
 def find_users(text: str, scenarios: Sequence[str]) -> dict[str, int]:
     """How many users each scenario gets: '400' for all, '400,Storefront-v0=2000' with an exception."""
     everywhere, *exceptions = [part.strip() for part in text.split(",")]
-    counts = dict.fromkeys(scenarios, _count(everywhere))
+    counts = dict.fromkeys(scenarios, one_size("--users", everywhere, least=2))
     for part in exceptions:
         name, given, number = part.partition("=")
         if not given:
             raise UsageError(f"--users: expected ID=N behind the first number, got {part!r}")
         scenario = find_scenario(name.strip())
         if scenario in counts:
-            counts[scenario] = _count(number)
+            counts[scenario] = one_size("--users", number, least=2)
     return counts
-
-
-def _count(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) < 2:
-        raise UsageError(f"--users: expected an integer of at least 2, got {text!r}")
-    return int(text)
 
 
 def policies_of(scenario: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.choices import check_agents_package
-from benchmarks.options import JsonPath
+from benchmarks.options import JsonPath, Users
 from benchmarks.terminal import RESUMES, plain_errors, standard_output
 from recsim_env.streams import MAX_SEED
 
@@ -26,9 +26,7 @@ def simulate(
             metavar="SPEC",
         ),
     ] = "logging",
-    users: Annotated[
-        str, typer.Option(help="How many users; k and m stand for a thousand and a million.", metavar="N")
-    ] = "20k",
+    users: Users = "20k",
     seed: Annotated[int, typer.Option(help="Seed of the users' luck.", min=0, max=MAX_SEED)] = 0,
     steps: Annotated[
         int | None,

@@ -47,6 +47,12 @@ Full = Annotated[
         help="Quick: under 5 minutes on 2 cores. Full: more seeds, data and users, for figures to report.",
     ),
 ]
+Users = Annotated[
+    str,
+    typer.Option(
+        help="How many users, one episode each; k and m stand for a thousand and a million.", metavar="N"
+    ),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(help="Processes at a time. Default: one per core.", min=1, show_default=False),

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.choices import check_file, find_scenario, parse_sizes
+from benchmarks.choices import check_file, find_scenario, one_size
 from benchmarks.errors import UsageError
 from benchmarks.tasks import check_writable
 from benchmarks.throughput_row import peak_bytes
@@ -77,18 +77,6 @@ def run(
 
         write_rows(json_path, "simulate", [{"scenario": chosen.name, "policy": policy, "seed": seed, **row}])
     return row
-
-
-def one_size(option: str, text: str) -> int:
-    """A whole number; k and m stand for a thousand and a million.
-
-    Raises:
-        UsageError: it is none, or there are several.
-    """
-    sizes = parse_sizes(option, text, least=1)
-    if len(sizes) != 1:
-        raise UsageError(f"{option}: expected one number, got {text}")
-    return sizes[0]
 
 
 def two_hours(option: str, text: str) -> tuple[float, float]:

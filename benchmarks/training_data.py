@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from benchmarks.choices import find_scenario
+from benchmarks.choices import find_scenario, one_size
 from benchmarks.errors import UsageError
-from benchmarks.simulate import one_size
 from benchmarks.training_display import TrainingDisplay
 from recsim_env import World, WorldConfig, get_scenario
 from recsim_env.event_log import EventLog, LogFolder, collect_log

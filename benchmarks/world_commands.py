@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.choices import check_agents_package
-from benchmarks.options import JsonPath
+from benchmarks.choices import check_agents_package, one_size, parse_sizes
+from benchmarks.options import JsonPath, Users
 from benchmarks.terminal import plain_errors, standard_output
 from recsim_env.streams import MAX_SEED, MAX_USER_ID
 
@@ -80,7 +80,7 @@ def facts(
             metavar="SPEC|DIR",
         ),
     ] = "logging",
-    users: Annotated[int, typer.Option(help="Users per scenario, one episode each.", min=1)] = 20_000,
+    users: Users = "20k",
     seed: Annotated[
         int,
         typer.Option(
@@ -115,7 +115,7 @@ def facts(
         run(
             scenarios=scenarios or [],
             policy=policy,
-            num_users=users,
+            num_users=one_size("--users", users),
             seed=seed,
             popularity_clicks=popularity_clicks,
             data=data,
@@ -155,7 +155,6 @@ def throughput(
     With sardine-rec installed (pip install 'recsim_env[peers]') SARDINE is measured beside it, for ratios.
     """
     with plain_errors():
-        from benchmarks.choices import parse_sizes
         from benchmarks.throughput import run
 
         run(
