@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from agents import SQN, LoggingPolicy, MyopicOracle, Popular, RandomPolicy, SQNConfig
 from benchmarks.cli import app
 from benchmarks.errors import UsageError
-from benchmarks.watch import SCRIPTS, describe_session, embed_json, find_policy, make_page, play_session
+from benchmarks.watch import SCRIPTS, describe_session, embed_json, find_agent, make_page, play_session
 from recsim_env import SCENARIOS, World, get_scenario, rollout
 from recsim_env.event_log import collect_log
 from tests.small_worlds import small_world
@@ -154,7 +154,7 @@ def test_no_text_leaves_its_place_in_the_page(text):
 @pytest.mark.parametrize("name", ["random", "popular", "logging", "myopic"])
 def test_agents_by_name(name):
     world = World(get_scenario("Storefront-v0").config)
-    assert find_policy(name, world).name == name
+    assert find_agent(name, world).name == name
 
 
 def test_saved_agents_act_as_before(tmp_path):
@@ -181,15 +181,15 @@ def test_agents_that_cannot_act_here_are_refused(tmp_path):
     RandomPolicy(10).save(tmp_path / "random")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="fingerprint"):
-        find_policy(str(tmp_path / "logging"), slate)
+        find_agent(str(tmp_path / "logging"), slate)
     with pytest.raises(UsageError, match="another world"):
-        find_policy(str(tmp_path / "oracle"), slate)
+        find_agent(str(tmp_path / "oracle"), slate)
     with pytest.raises(UsageError, match=r"agent\.json is missing"):
-        find_policy(str(tmp_path / "empty"), slate)
+        find_agent(str(tmp_path / "empty"), slate)
     with pytest.raises(UsageError, match="has to learn first"):
-        find_policy("sqn", single)
+        find_agent("sqn", single)
     with pytest.raises(UsageError, match="did you mean 'random'"):
-        find_policy("randm", single)
+        find_agent("randm", single)
     result = invoke(
         "watch", "StorefrontSlate-v0", "--agent", tmp_path / "random", "--out", tmp_path / "p.html"
     )
@@ -208,7 +208,7 @@ def test_a_broken_folder_is_one_clear_error(tmp_path, broken, content):
     Popular(world.public_catalog).save(tmp_path / "agent")
     (tmp_path / "agent" / broken).write_text(content, encoding="utf-8")
     with pytest.raises(UsageError, match=r"--agent: .*agent: "):
-        find_policy(str(tmp_path / "agent"), world)
+        find_agent(str(tmp_path / "agent"), world)
 
 
 @pytest.mark.parametrize(
