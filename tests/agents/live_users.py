@@ -14,3 +14,10 @@ def live(world, num_envs=500, seed=1_001):
     )
     env.reset(seed=seed)
     return env
+
+
+def make_native(num_envs=4, max_steps=8, mode=AutoresetMode.DISABLED, **overrides):
+    """A batch of users of a small Storefront."""
+    return RecommenderVectorEnv(
+        num_envs, max_episode_steps=max_steps, autoreset_mode=mode, catalog={"num_items": 60}, **overrides
+    )
