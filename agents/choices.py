@@ -152,6 +152,16 @@ def decide_in_parts(
     return parts[0] if len(parts) == 1 else Decision(*map(np.concatenate, zip(*parts, strict=True)))
 
 
+def decide_by_score(
+    score: Callable[[Observation], tuple[NDArray[Any], Choices | None]],
+    observation: Observation,
+    num_items: int,
+    num_slots: int,
+) -> Decision:
+    """To show each user of a checked batch the K best of the choices that `score` scores, in parts."""
+    return decide_in_parts(lambda part: best_decision(*score(part), num_slots), observation, num_items)
+
+
 def choices_in(
     observation: Observation, num_items: int, dates: Dates | None, slate_size: int
 ) -> Choices | None:

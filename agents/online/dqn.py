@@ -21,7 +21,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.dqn.policies import MultiInputPolicy
 from torch import Tensor
 
-from agents.choices import Choices, best_decision, choices_in, decide_in_parts
+from agents.choices import Choices, choices_in, decide_by_score
 from agents.encoders import ItemTable, check_encoder
 from agents.learner import check_settings
 from agents.learning.batches import check_n_steps
@@ -224,9 +224,7 @@ class DQN(OnlineAgent):
         Raises: as `score`.
         """
         self.check_observation(observation)
-        return decide_in_parts(
-            lambda part: best_decision(*self.score(part), 1), observation, self.spec.num_items
-        )
+        return decide_by_score(self.score, observation, self.spec.num_items, 1)
 
     def learned_arrays(self) -> Mapping[str, Tensor]:
         """The Q-network; the replay buffer and the optimizer are not kept."""

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.choices import Choices, Dates, best_decision, choices_in, decide_in_parts, saved_dates
+from agents.choices import Choices, Dates, choices_in, decide_by_score, saved_dates
 from agents.learner import Learner
 from agents.learning.batches import CLICK, session_ends
 from agents.learning.log_data import spec_of_log, whole_log
@@ -87,11 +87,7 @@ class NeighbourAgent(Learner):
     def act(self, observation: Observation, generator: np.random.Generator) -> Decision:
         """The best choices of each user. Raises: as `score`."""
         self.check_observation(observation)
-        return decide_in_parts(
-            lambda part: best_decision(*self.score(part), self.spec.slate_size),
-            observation,
-            self.spec.num_items,
-        )
+        return decide_by_score(self.score, observation, self.spec.num_items, self.spec.slate_size)
 
     @torch.inference_mode()
     def score(self, observation: Observation) -> tuple[FloatArray, Choices | None]:
