@@ -28,12 +28,12 @@ class Aggregate(NamedTuple):
     """A figure of all seeds and scenarios with its interval.
 
     Attributes:
-        value, low, high: float64, of the shape that the statistic gives.
+        value, lower, upper: float64, of the shape that the statistic gives.
     """
 
     value: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
 
 
 def check_scores(scores: ArrayLike, name: str = "scores") -> NDArray[np.float64]:
@@ -190,5 +190,5 @@ def _resampled(
 
 def _aggregate(value: NDArray[np.float64], drawn: NDArray[np.float64], confidence: float) -> Aggregate:
     tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    return Aggregate(value, low, high)
+    lower, upper = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return Aggregate(value, lower, upper)

@@ -103,7 +103,7 @@ def median_row(scenario: str, strategy: str, metric: str, values: Sequence[float
 def mean_row(scenario: str, strategy: str, metric: str, values: Any) -> Row:
     """A mean over seeds with its interval."""
     found = seed_interval(np.asarray(values, np.float64), np.random.default_rng(0))
-    return row(scenario, strategy, metric, found.mean, found.num_seeds, found.low, found.high)
+    return row(scenario, strategy, metric, found.mean, found.num_seeds, found.lower, found.upper)
 
 
 def release_rows(case: str, results: Sequence[Mapping[str, Any]]) -> list[Row]:

@@ -169,8 +169,8 @@ def strategy_rows(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]
 
 
 def ends_of(interval: Interval) -> list[float]:
-    """[mean, low, high]."""
-    return [round(value, 4) for value in (interval.mean, interval.low, interval.high)]
+    """[mean, lower, upper]."""
+    return [round(value, 4) for value in (interval.mean, interval.lower, interval.upper)]
 
 
 def seeds_report(summary: Mapping[str, Any]) -> RenderableType:

@@ -136,6 +136,6 @@ def cell(row: Mapping[str, Any] | None, decimals: int) -> str:
     if row is None:
         return "-"
     text = f"{row['value']:,.{decimals}f}"
-    if row["low"] is not None:
-        text += f" [{row['low']:.{decimals}f}, {row['high']:.{decimals}f}]"
+    if row["lower"] is not None:
+        text += f" [{row['lower']:.{decimals}f}, {row['upper']:.{decimals}f}]"
     return text

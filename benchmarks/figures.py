@@ -173,7 +173,7 @@ def _band(
         ms=5,
         clip_on=True,
     )
-    axes.fill_between(where, curve["low"], curve["high"], color=look.colour, alpha=0.18, lw=0)
+    axes.fill_between(where, curve["lower"], curve["upper"], color=look.colour, alpha=0.18, lw=0)
 
 
 def _point(axes: Axes, position: float, row: Mapping[str, Any], look: Any, vertical: bool) -> None:

@@ -66,8 +66,8 @@ def _estimates(left: Axes, right: Axes, rows: Sequence[Mapping[str, Any]]) -> No
         look = estimator_look(row["estimator"], names)
         if row["value"] is not None:
             left.plot(row["value"], place, color=look.colour, marker=look.marker, ls="none", zorder=5)
-        if row["low"] is not None and row["high"] is not None:
-            left.plot([row["low"], row["high"]], [place, place], color=look.colour, lw=1.6)
+        if row["lower"] is not None and row["upper"] is not None:
+            left.plot([row["lower"], row["upper"]], [place, place], color=look.colour, lw=1.6)
         if row["effective_share"] is not None:
             right.barh(place, row["effective_share"], height=0.5, color=look.colour, alpha=0.75)
     for key, text, dash in (("logged", "as logged", (0, (1, 1.5))), ("truth", "served", "solid")):

@@ -77,14 +77,14 @@ def study_row(columns: Mapping[str, list[Any]], truth: float, truth_se: float) -
     Undefined estimates are left out of bias and error, and count as not covering.
 
     Args:
-        columns: value, low, high, rows, effective and warned, one entry a log; None where undefined.
+        columns: value, lower, upper, rows, effective and warned, one entry a log; None where undefined.
         truth, truth_se: the true value, from on-policy users.
     """
     defined = [place for place, value in enumerate(columns["value"]) if value is not None]
     logs, count = len(columns["value"]), len(defined)
-    value, low, high = (
+    value, lower, upper = (
         np.array([columns[name][place] for place in defined], dtype=np.float64)
-        for name in ("value", "low", "high")
+        for name in ("value", "lower", "upper")
     )
     sd = float(value.std(ddof=1)) if count > 1 else None
     effective = [one for one in columns["effective"] if one is not None]
@@ -97,7 +97,7 @@ def study_row(columns: Mapping[str, list[Any]], truth: float, truth_se: float) -
         "bias_se": None if sd is None else math.sqrt(sd * sd / count + truth_se * truth_se),
         "sd": sd,
         "rmse": float(np.sqrt(np.mean((value - truth) ** 2))) if count else None,
-        "coverage": float(((low <= truth) & (truth <= high)).sum()) / logs,
+        "coverage": float(((lower <= truth) & (truth <= upper)).sum()) / logs,
         "effective": float(np.mean(effective)) if effective else None,
         "warned": float(np.mean([NO_SUPPORT in warnings for warnings in columns["warned"]])),
     }

@@ -202,12 +202,12 @@ def sizes_of(world: StudyWorld, largest: int) -> list[int]:
 
 def _kept(one: ope.Estimate) -> Mapping[str, Any]:
     """What the report needs of an estimate."""
-    defined = math.isfinite(one.value) and math.isfinite(one.low)
+    defined = math.isfinite(one.value) and math.isfinite(one.lower)
     return {
         "rows": one.num_rows,
         "value": one.value if defined else None,
-        "low": one.low if defined else None,
-        "high": one.high if defined else None,
+        "lower": one.lower if defined else None,
+        "upper": one.upper if defined else None,
         "effective": one.effective_sample_size,
         "unsupported": one.unsupported,
         "warned": [warning.split(":")[0] for warning in one.warnings],

@@ -32,7 +32,7 @@ def estimate_table(summary: Mapping[str, Any]) -> RenderableType:
             "" if before == row["question"] else row["question"],
             row["estimator"],
             number(row["value"], ".4g"),
-            "-" if row["low"] is None else f"[{row['low']:.4g}, {row['high']:.4g}]",
+            "-" if row["lower"] is None else f"[{row['lower']:.4g}, {row['upper']:.4g}]",
             number(row["effective_share"], ".1%"),
             number(row["largest_weight"], ".3g"),
             number(row["top_weight_share"], ".1%"),

@@ -75,7 +75,7 @@ def row(
     Bounds are those of the metric's name unless they are given.
     """
     bounds = BOUNDS.get(metric, (-np.inf, np.inf)) if bounds is None else bounds
-    ends = (interval.low, interval.high)
+    ends = (interval.lower, interval.upper)
     lower, upper = (None if np.isnan(end) else float(np.clip(end, *bounds)) for end in ends)
     return {
         "experiment": experiment,

@@ -16,14 +16,14 @@ class Interval(NamedTuple):
     """A mean over seeds with its interval.
 
     Attributes:
-        mean, low, high: in the units of the values; low and high are NaN for a single seed.
+        mean, lower, upper: in the units of the values; lower and upper are NaN for a single seed.
         method: "bootstrap", "t", or "none" for a single seed.
         num_seeds: how many values.
     """
 
     mean: float
-    low: float
-    high: float
+    lower: float
+    upper: float
     method: str
     num_seeds: int
 
@@ -62,7 +62,7 @@ def seed_band(
         confidence: float in (0, 1).
 
     Returns:
-        (mean, low, high: [T] float64; method as in `Interval`); low and high are NaN for a single seed.
+        (mean, lower, upper: [T] float64; method as in `Interval`); lower and upper are NaN for a single seed.
 
     Source: Efron and Tibshirani (1993), ch. 13; Hesterberg (2015) for `expanded_level`; Student (1908).
     """
@@ -82,8 +82,8 @@ def seed_band(
     np.add.at(weight, (np.arange(NUM_RESAMPLES)[:, None], rows), 1.0 / num_seeds)
     level = expanded_level(num_seeds, confidence)
     # Resampling deviations, not values, keeps equal values an exact point.
-    low, high = np.quantile(weight @ (values - mean), [level, 1 - level], axis=0)
-    return mean, mean + low, mean + high, method
+    lower, upper = np.quantile(weight @ (values - mean), [level, 1 - level], axis=0)
+    return mean, mean + lower, mean + upper, method
 
 
 def seed_interval(
@@ -98,8 +98,8 @@ def seed_interval(
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"values: expected a 1-D array of finite numbers, got shape {values.shape}")
-    mean, low, high, method = seed_band(values[:, None], generator, confidence)
-    return Interval(float(mean[0]), float(low[0]), float(high[0]), method, len(values))
+    mean, lower, upper, method = seed_band(values[:, None], generator, confidence)
+    return Interval(float(mean[0]), float(lower[0]), float(upper[0]), method, len(values))
 
 
 def paired_difference(

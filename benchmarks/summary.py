@@ -57,7 +57,7 @@ def known_everywhere(results: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def summary_curves(scores: Scores) -> dict[str, dict[str, dict[str, list[float | None]]]]:
-    """Agent -> curve -> {"mean", "low", "high"}: lists over steps, or over shares of items for `lorenz`.
+    """Agent -> curve -> {"mean", "lower", "upper"}: lists over steps, or over shares of items for `lorenz`.
 
     All agents' curves over steps are as long as the longest session of all.
     """
@@ -67,10 +67,10 @@ def summary_curves(scores: Scores) -> dict[str, dict[str, dict[str, list[float |
         curves[agent] = {}
         for name in results[0]["curves"]:
             stacked = np.stack([_extend(result["curves"][name], name, longest) for result in results])
-            mean, low, high, _ = seed_band(stacked, resampling())
+            mean, lower, upper, _ = seed_band(stacked, resampling())
             bounds = BOUNDS.get(name, (-np.inf, np.inf))
-            low, high = np.clip(low, *bounds), np.clip(high, *bounds)
-            curves[agent][name] = {"mean": _plain(mean), "low": _plain(low), "high": _plain(high)}
+            lower, upper = np.clip(lower, *bounds), np.clip(upper, *bounds)
+            curves[agent][name] = {"mean": _plain(mean), "lower": _plain(lower), "upper": _plain(upper)}
     return curves
 
 

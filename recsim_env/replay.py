@@ -48,14 +48,14 @@ class Effect(NamedTuple):
     Attributes:
         per_user: [U] float64, replayed minus logged.
         mean, standard_error: of the U differences; the error is NaN for a single user.
-        low, high: 95 % interval of the mean by the normal approximation, so for some dozens of users or more.
+        lower, upper: 95 % interval of the mean by the normal approximation, for some dozens of users or more.
     """
 
     per_user: NDArray[np.float64]
     mean: float
     standard_error: float
-    low: float
-    high: float
+    lower: float
+    upper: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ def test_the_logged_slates_reproduce_the_log_bit_for_bit(log):
     assert log.terminated.any()
     for quantity in ("reward", "length", "clicks", "revenue"):
         effect = again.effect(quantity)
-        assert (effect.mean, effect.standard_error, effect.low, effect.high) == (0, 0, 0, 0)
+        assert (effect.mean, effect.standard_error, effect.lower, effect.upper) == (0, 0, 0, 0)
 
 
 def test_a_saved_log_can_be_replayed(log, tmp_path):
@@ -108,10 +108,10 @@ def test_totals_and_effects_are_those_of_the_rows(log):
     assert effect.per_user == pytest.approx(again.after.reward - again.before.reward)
     assert effect.mean == pytest.approx(effect.per_user.mean())
     assert effect.standard_error == pytest.approx(effect.per_user.std(ddof=1) / np.sqrt(len(again.user_ids)))
-    assert (effect.low, effect.high) == pytest.approx(
+    assert (effect.lower, effect.upper) == pytest.approx(
         (effect.mean - 1.96 * effect.standard_error, effect.mean + 1.96 * effect.standard_error), rel=1e-4
     )
-    assert effect.low > 0  # random items against those of highest expected reward
+    assert effect.lower > 0  # random items against those of highest expected reward
 
 
 def test_a_replay_meets_the_same_luck_until_slates_differ(slate_log):

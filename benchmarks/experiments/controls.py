@@ -151,7 +151,7 @@ def control_row(
 
     `part` is its share of the optimum, the agent's own in both.
     """
-    lower, upper = (None if np.isnan(end) else float(end) for end in (interval.low, interval.high))
+    lower, upper = (None if np.isnan(end) else float(end) for end in (interval.lower, interval.upper))
     return {
         "experiment": NAME,
         "scenario": scenario,
@@ -193,9 +193,9 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
             names = sorted(arms, key=lambda arm: arms[arm][0])
             for place, arm in enumerate(names):
                 colour, marker = look(arm)
-                mean, low, high = arms[arm]
-                if low is not None:
-                    axes.plot([low, high], [place, place], color=colour, lw=1.5)
+                mean, lower, upper = arms[arm]
+                if lower is not None:
+                    axes.plot([lower, upper], [place, place], color=colour, lw=1.5)
                 axes.plot(mean, place, color=colour, marker=marker, ls="none", ms=7)
             axes.set_yticks(range(len(names)), names)
             axes.set_xlabel("reward per user")

@@ -106,7 +106,7 @@ def draw_profiles(curves: Mapping[str, Any], looks: Mapping[str, Look], folder: 
                 label=display_name(agent),
             )
             axes.fill_between(
-                thresholds, profile["low"], profile["high"], color=look.colour, alpha=0.07, lw=0
+                thresholds, profile["lower"], profile["upper"], color=look.colour, alpha=0.07, lw=0
             )
         axes.set_xlim(thresholds[0], thresholds[-1])
         axes.set_ylim(0, 1.02)

@@ -193,6 +193,6 @@ def report_experiment(
 def written(interval: Interval, digits: int = 2, unit: str = "") -> str:
     """A figure with its interval in brackets."""
     value = f"{interval.mean:,.{digits}f}{unit}"
-    if np.isnan(interval.low):
+    if np.isnan(interval.lower):
         return value
-    return f"{value} [{interval.low:,.{digits}f}, {interval.high:,.{digits}f}]"
+    return f"{value} [{interval.lower:,.{digits}f}, {interval.upper:,.{digits}f}]"

@@ -51,7 +51,7 @@ class Gap(NamedTuple):
         scale = self.above.mean()
         value = float((reward - self.floor).mean() / scale)
         interval = over_seeds(list((reward - self.floor - value * self.above) / scale))
-        return interval._replace(mean=value, low=value + interval.low, high=value + interval.high)
+        return interval._replace(mean=value, lower=value + interval.lower, upper=value + interval.upper)
 
 
 def planned(results: Mapping[str, Sequence[Mapping[str, Any]]], metric: str) -> np.ndarray:
@@ -81,8 +81,8 @@ def of_runs(gained: np.ndarray, above: np.ndarray, statistic: Any) -> Aggregate:
 
 def as_interval(aggregate: Aggregate, num_seeds: int) -> Interval:
     """A figure of all worlds as an interval; without ends for a single seed."""
-    low, high = (float(end) if num_seeds > 1 else np.nan for end in (aggregate.low, aggregate.high))
-    return Interval(float(aggregate.value), low, high, "bootstrap" if num_seeds > 1 else "none", num_seeds)
+    lower, upper = (float(end) if num_seeds > 1 else np.nan for end in (aggregate.lower, aggregate.upper))
+    return Interval(float(aggregate.value), lower, upper, "bootstrap" if num_seeds > 1 else "none", num_seeds)
 
 
 def percent(interval: Interval) -> str:
@@ -90,4 +90,4 @@ def percent(interval: Interval) -> str:
     return written(interval._replace(**{end: 100 * getattr(interval, end) for end in ENDS}), 0, "%")
 
 
-ENDS = ("mean", "low", "high")
+ENDS = ("mean", "lower", "upper")

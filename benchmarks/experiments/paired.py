@@ -56,7 +56,7 @@ def differences(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Differen
     found = []
     for pair, p in zip(pairs, corrected, strict=True):
         interval = paired_difference(*pair, resampling())
-        shown = bool(p <= LEVEL and (interval.low > 0 or interval.high < 0))
+        shown = bool(p <= LEVEL and (interval.lower > 0 or interval.upper < 0))
         found.append(Difference(interval, float(p), shown))
     return found
 

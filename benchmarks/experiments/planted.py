@@ -151,7 +151,7 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
             )
             interval = share_interval(shown, repetitions)
             rows.append(row(NAME, scenario, f"{kind}, {count} users", "power", interval))
-            power[kind].append([count, interval.mean, interval.low, interval.high])
+            power[kind].append([count, interval.mean, interval.lower, interval.upper])
     gain = relative(base, improved)
     needed = {kind: users_needed(base, improved, kind == "paired") for kind in power}
     saved = needed["unpaired"] / needed["paired"]
@@ -159,7 +159,7 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     for kind, users in needed.items():
         rows.append(row(NAME, scenario, kind, "users_needed", Interval(users, np.nan, np.nan, "none", 1)))
     share = float(np.mean([one["share"] for one in results]))
-    percent = gain._replace(mean=100 * gain.mean, low=100 * gain.low, high=100 * gain.high)
+    percent = gain._replace(mean=100 * gain.mean, lower=100 * gain.lower, upper=100 * gain.upper)
     findings = [
         Finding(
             f"{scenario}: handing {share:.2%} of decisions to the oracle raised reward per user by "
@@ -231,9 +231,9 @@ def draw(summary: Mapping[str, Any], folder: Path) -> None:
     looks = {"paired": ("#0072b2", "o", "solid"), "unpaired": ("#d55e00", "s", (0, (5, 2)))}
     with figure(folder, "planted", figsize=(6.0, 4.2)) as (_, axes):
         for kind, (colour, marker, dash) in looks.items():
-            count, mean, low, high = np.array(summary["curves"]["power"][kind]).T
+            count, mean, lower, upper = np.array(summary["curves"]["power"][kind]).T
             axes.plot(count, mean, color=colour, marker=marker, ls=dash, label=f"{kind} users")
-            axes.fill_between(count, low, high, color=colour, alpha=0.18, lw=0)
+            axes.fill_between(count, lower, upper, color=colour, alpha=0.18, lw=0)
         axes.axhline(POWER, color="#858585", lw=0.8, ls=(0, (2, 2)))
         axes.set_xscale("log")
         axes.set_ylim(0, 1.03)

@@ -95,7 +95,7 @@ def score_part(size: Mapping[str, Any], seed: int, part: int, report: Report) ->
 def declared_different(first: np.ndarray, second: np.ndarray) -> bool:
     """The rule of this project: the 95% interval of the paired difference leaves out 0, and p <= 5%."""
     interval = paired_difference(first, second, resampling())
-    leaves_out = interval.low > 0 or interval.high < 0
+    leaves_out = interval.lower > 0 or interval.upper < 0
     return bool(leaves_out and paired_p_value(first, second, resampling()) <= LEVEL)
 
 
@@ -118,12 +118,12 @@ def score(result: Callable[[str], dict[str, Any]], size: Size, seeds: Sequence[i
     interval = share_interval(count, trials)
     fair = interval.mean <= LEVEL
     judged = f"{'at most' if fair else 'MORE than'} the {LEVEL:.0%} that are allowed"
-    if not fair and interval.low <= LEVEL:
+    if not fair and interval.lower <= LEVEL:
         judged += ", though the interval does not leave that out"
     scenario, policy = size["scenario"], size["policy"]
     finding = Finding(
         f"{scenario}: {policy} against itself was declared different in {count:,} of {trials:,} repetitions "
-        f"({interval.mean:.1%} [{interval.low:.1%}, {interval.high:.1%}]), {judged}.",
+        f"({interval.mean:.1%} [{interval.lower:.1%}, {interval.upper:.1%}]), {judged}.",
         fair,
     )
     rows = [row(NAME, scenario, policy, "declared_different", interval)]

@@ -145,14 +145,16 @@ def agreement(
         rows += [row(NAME, scenario, RANKED, f"{name}_{accuracy}", one) for name, one in alike.items()]
         chosen, best = found.mean(axis=1).argmax(), reward.mean(axis=1).argmax()
         tau, rho = (cut(alike[name]) for name in CORRELATIONS)
-        said = "alike" if tau.low > 0 else "the other way round" if tau.high < 0 else "not shown to be alike"
+        said = (
+            "alike" if tau.lower > 0 else "the other way round" if tau.upper < 0 else "not shown to be alike"
+        )
         findings.append(
             Finding(
                 f"{scenario}: how {accuracy} on held-out clicks and reward per user rank {len(names)} agents "
                 f"is {said}: Kendall's tau {written(tau)}, Spearman's rho {written(rho)}. The "
                 f"most accurate is {display_name(names[chosen])}, with {reward[chosen].mean():.2f} reward "
                 f"per user; the most is earned by {display_name(names[best])}, {reward[best].mean():.2f}.",
-                bool(tau.low > 0 or tau.high < 0),
+                bool(tau.lower > 0 or tau.upper < 0),
             )
         )
     return rows, findings
@@ -160,4 +162,4 @@ def agreement(
 
 def cut(correlation: Interval) -> Interval:
     """A correlation whose interval stays within -1 and 1."""
-    return correlation._replace(low=max(correlation.low, -1.0), high=min(correlation.high, 1.0))
+    return correlation._replace(lower=max(correlation.lower, -1.0), upper=min(correlation.upper, 1.0))

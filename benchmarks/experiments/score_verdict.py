@@ -255,7 +255,7 @@ def improvement(
         np.stack([rewards[world][agent] for world in worlds], axis=1) for agent in (twin.agent, twin.control)
     )
     chance = as_interval(improvement_interval(first, second, resampling()), len(first))
-    shown = chance.low > 0.5 or chance.high < 0.5
+    shown = chance.lower > 0.5 or chance.upper < 0.5
     reported = row(NAME, EVERYWHERE, twin.agent, f"improvement_prob_over_{twin.control}", chance)
     return reported, Finding(
         f"Over {', '.join(worlds)}, {twin.asks}: a run of {display_name(twin.agent)} beats one of "

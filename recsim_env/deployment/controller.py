@@ -238,7 +238,7 @@ class Controller:
                 evidence = self._evidence(run, arm)
                 text = (
                     f"{name} is rolled back: worse than the control by {-evidence['contrast']:.4g} "
-                    f"[{-evidence['high']:.4g}, {-evidence['low']:.4g}], e-value {evidence['e_harm']:.3g} "
+                    f"[{-evidence['upper']:.4g}, {-evidence['lower']:.4g}], e-value {evidence['e_harm']:.3g} "
                     f"against a limit of {1 / settings.alpha:.0f}."
                 )
                 self._note(run, "rollback", arm, text, evidence)
@@ -266,17 +266,18 @@ class Controller:
                 evidence = self._evidence(run, arm)
                 text = (
                     f"{name} is promoted: better than the control by {evidence['contrast']:.4g} "
-                    f"[{evidence['low']:.4g}, {evidence['high']:.4g}], e-value {evidence['e_benefit']:.3g}."
+                    f"[{evidence['lower']:.4g}, {evidence['upper']:.4g}], "
+                    f"e-value {evidence['e_benefit']:.3g}."
                 )
                 self._note(run, "promote", arm, text, evidence)
                 self.status[run, arm] = SERVING
 
     def _evidence(self, run: int, arm: int) -> dict[str, Any]:
-        value, low, high = self.contrast.estimate(run, arm, self.settings.alpha)
+        value, lower, upper = self.contrast.estimate(run, arm, self.settings.alpha)
         return {
             "contrast": value,
-            "low": low,
-            "high": high,
+            "lower": lower,
+            "upper": upper,
             "e_harm": _e(self.contrast.log_e_harm[run, arm]),
             "e_benefit": _e(self.contrast.log_e_benefit[run, arm]),
             "alpha": self.settings.alpha,

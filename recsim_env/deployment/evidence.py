@@ -22,8 +22,8 @@ class Estimate(NamedTuple):
     """A contrast (arm minus control) with its confidence sequence, in units of the response."""
 
     value: float
-    low: float
-    high: float
+    lower: float
+    upper: float
 
 
 def psi(stake: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -161,5 +161,5 @@ class Contrast:
                 inside, outside = (inside, middle) if beyond(side, middle) else (middle, outside)
             ends.append(outside)
         value = float(self.weighted[run, arm] / max(self.weight[run, arm], 1e-300))
-        low, high = ends
-        return Estimate(value * self.width, low * self.width, high * self.width)
+        lower, upper = ends
+        return Estimate(value * self.width, lower * self.width, upper * self.width)

@@ -23,13 +23,13 @@ class Fact(NamedTuple):
     Attributes:
         value: the figure.
         num_observations: what it rests on: the denominator of a share, the clicks of a curve.
-        low, high: 95% interval, where observations are independent enough to state one; else None.
+        lower, upper: 95% interval, where observations are independent enough to state one; else None.
     """
 
     value: float
     num_observations: int
-    low: float | None = None
-    high: float | None = None
+    lower: float | None = None
+    upper: float | None = None
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:

@@ -29,7 +29,7 @@ class Estimate:
     Attributes:
         estimator: name of the estimator.
         value: the estimate; NaN where it is undefined, and a warning says why.
-        low, high: its 95% interval.
+        lower, upper: its 95% interval.
         standard_error: over units, by the delta method.
         interval: how the interval was made.
         num_rows: rows of the log; num_units: independent units among them (rows, users or sessions).
@@ -45,8 +45,8 @@ class Estimate:
 
     estimator: str
     value: float
-    low: float
-    high: float
+    lower: float
+    upper: float
     standard_error: float
     interval: str
     num_rows: int
@@ -211,12 +211,12 @@ def conclude(
     if terms.num_units < interval.least_units:
         count, least = terms.num_units, interval.least_units
         warnings.append(f"only {count} independent units: this interval needs at least {least}")
-    low, high = interval.bounds(terms)
+    lower, upper = interval.bounds(terms)
     return Estimate(
         estimator,
         terms.value,
-        low,
-        high,
+        lower,
+        upper,
         terms.standard_error,
         interval.name,
         num_rows,

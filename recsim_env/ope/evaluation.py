@@ -128,7 +128,7 @@ def format_table(estimates: Iterable[Estimate]) -> str:
         f"{'estimator':<24}{'value':>10}{'95% interval':>24}{'eff. rows':>11}{'max weight':>12}{'top 1%':>8}"
     ]
     for one in estimates:
-        span = f"[{one.low:.4g}, {one.high:.4g}]"
+        span = f"[{one.lower:.4g}, {one.upper:.4g}]"
         effective = "-" if one.effective_sample_size is None else f"{one.effective_sample_size:.0f}"
         largest = "-" if one.largest_weight is None else f"{one.largest_weight:.3g}"
         share = "-" if one.top_weight_share is None else f"{one.top_weight_share:.1%}"

@@ -20,8 +20,8 @@ ENOUGH_UNITS = 30
 class Bounds(NamedTuple):
     """A 95% interval."""
 
-    low: float
-    high: float
+    lower: float
+    upper: float
 
 
 Ratio = tuple[NDArray[np.float64], NDArray[np.float64] | None]
@@ -186,8 +186,8 @@ class BootstrapInterval:
         defined = values[~np.isnan(values)]
         if len(defined) == 0:
             return Bounds(math.nan, math.nan)
-        low, high = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-        return Bounds(float(low), float(high))
+        lower, upper = np.quantile(defined, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        return Bounds(float(lower), float(upper))
 
 
 @dataclass(frozen=True)

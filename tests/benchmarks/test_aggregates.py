@@ -43,20 +43,20 @@ def test_the_stratified_bootstrap_knows_the_spread_of_a_mean():
     )
     sigma = np.sqrt((scores.var(axis=0) / 12).sum()) / 5
     assert interval.value == pytest.approx(scores.mean())
-    assert (interval.high - interval.low) / 2 == pytest.approx(sigma, rel=0.04)
+    assert (interval.upper - interval.lower) / 2 == pytest.approx(sigma, rel=0.04)
 
 
 def test_resampling_stays_within_scenarios():
     scores = np.tile([1.0, 5.0, 9.0, 2.0], (6, 1))  # all seeds of a scenario alike
     interval = stratified_interval(scores, interquartile_mean, np.random.default_rng(4))
-    assert interval.value == interval.low == interval.high
+    assert interval.value == interval.lower == interval.upper
 
 
 def test_improvement_over_oneself_is_even():
     scores = np.random.default_rng(5).normal(size=(10, 6))
     interval = improvement_interval(scores, scores, np.random.default_rng(6))
     assert interval.value == 0.5
-    assert interval.low < 0.5 < interval.high
+    assert interval.lower < 0.5 < interval.upper
     with pytest.raises(ValueError, match="expected 6 scenarios"):
         improvement_interval(scores, scores[:, :2], np.random.default_rng(6))
 

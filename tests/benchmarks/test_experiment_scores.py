@@ -193,5 +193,5 @@ def test_the_relative_gain_and_its_interval():
     generator = np.random.default_rng(4)
     base = generator.normal(10, 1, size=10_000)
     gain = planted.relative(base, base * 1.02 + 0.1 * generator.normal(size=10_000))
-    assert gain.low < 0.02 < gain.high
-    assert gain.high - gain.low < 0.001
+    assert gain.lower < 0.02 < gain.upper
+    assert gain.upper - gain.lower < 0.001

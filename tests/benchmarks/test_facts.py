@@ -65,7 +65,7 @@ def test_two_scenarios_side_by_side(tmp_path):
     assert len(known) == len(saved["rows"])
     row = known["Storefront-v0", "session_length_is_1"]
     assert row["num_observations"] == row["users"] == 300
-    assert row["low"] <= row["value"] <= row["high"]
+    assert row["lower"] <= row["value"] <= row["upper"]
     assert cell(row, 3) in result.output
 
 

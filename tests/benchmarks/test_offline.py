@@ -131,8 +131,8 @@ def test_the_truth_of_a_decision_is_what_ips_estimates():
     asked = ope.policy_on_log(log, target, len(catalog.topic))
     estimate = ope.ips(ope.decisions_from_log(log, asked))
     # The interval misses in one of twenty logs; this one is fixed.
-    assert estimate.low < exact < estimate.high
-    assert estimate.high - estimate.low < 0.06
+    assert estimate.lower < exact < estimate.upper
+    assert estimate.upper - estimate.lower < 0.06
     assert abs(exact - log.reward.mean()) > 0.03, "else the logging policy's own reward would do as well"
     itself, own = evaluation_log(tiny_world, "Tiny-v0", LoggingPolicy(catalog), Popular(catalog), 1_000, 50)
     assert np.isfinite(own)

@@ -125,8 +125,8 @@ def test_mistakes_are_one_clear_error(arguments, message, logs, tmp_path):
 def test_a_row_of_the_study_by_hand():
     columns = {
         "value": [1.0, 3.0, None],
-        "low": [0.5, 2.5, None],
-        "high": [1.5, 3.5, None],
+        "lower": [0.5, 2.5, None],
+        "upper": [1.5, 3.5, None],
         "rows": [10, 12, 11],
         "effective": [5.0, 7.0, 6.0],
         "warned": [["no support"], [], ["a few weights dominate", "no support"]],
@@ -228,8 +228,8 @@ def test_the_true_value_is_what_the_policy_earns(monkeypatch):
     truth = true_value("small", "far", 20_000, 0, **SILENT)
     found = estimates_of_logs("small", 0, 2, 1_000, 0, **SILENT)["policies"]["far"]
     (value, _) = found["estimates"]["trajectory_is"]["80"]["value"]
-    low, high = (found["estimates"]["trajectory_is"]["80"][end][0] for end in ("low", "high"))
-    assert abs(value - truth["value"]) < 4 * np.hypot((high - low) / 3.92, truth["standard_error"])
+    lower, upper = (found["estimates"]["trajectory_is"]["80"][end][0] for end in ("lower", "upper"))
+    assert abs(value - truth["value"]) < 4 * np.hypot((upper - lower) / 3.92, truth["standard_error"])
 
 
 @pytest.mark.slow

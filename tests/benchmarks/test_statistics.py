@@ -8,9 +8,9 @@ from benchmarks.statistics import expanded_level, gap_share, paired_difference, 
 def test_few_seeds_get_students_interval():
     values = np.array([1.0, 2.0, 4.0])
     interval = seed_interval(values, np.random.default_rng(0))
-    low, high = stats.t.interval(0.95, 2, loc=values.mean(), scale=stats.sem(values))
+    lower, upper = stats.t.interval(0.95, 2, loc=values.mean(), scale=stats.sem(values))
     assert interval[3:] == ("t", 3)
-    assert interval[:3] == pytest.approx((values.mean(), low, high))
+    assert interval[:3] == pytest.approx((values.mean(), lower, upper))
 
 
 def test_many_seeds_get_the_bootstrap_at_the_expanded_level():
@@ -26,7 +26,7 @@ def test_many_seeds_get_the_bootstrap_at_the_expanded_level():
     ).confidence_interval
     assert interval.method == "bootstrap"
     assert interval.mean == values.mean()
-    assert (interval.low, interval.high) == pytest.approx(tuple(reference), abs=0.03)
+    assert (interval.lower, interval.upper) == pytest.approx(tuple(reference), abs=0.03)
 
 
 def test_expanded_level_by_hand():
@@ -41,7 +41,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(num_seeds):
     hits = 0
     for _ in range(trials):
         interval = seed_interval(generator.normal(size=num_seeds), generator)
-        hits += interval.low <= 0 <= interval.high
+        hits += interval.lower <= 0 <= interval.upper
     # Binomial(400, 0.95): below 0.90 has probability under 1e-4.
     assert 0.90 <= hits / trials <= 0.99
 
@@ -55,17 +55,17 @@ def test_equal_values_give_a_point():
 @pytest.mark.parametrize("num_seeds", [3, 12])
 def test_a_band_is_an_interval_at_every_point(num_seeds):
     values = np.random.default_rng(8).normal(size=(num_seeds, 5))
-    mean, low, high, method = seed_band(values, np.random.default_rng(9))
+    mean, lower, upper, method = seed_band(values, np.random.default_rng(9))
     for point in range(5):
         interval = seed_interval(values[:, point], np.random.default_rng(9))
-        assert interval[:3] == pytest.approx((mean[point], low[point], high[point]))
+        assert interval[:3] == pytest.approx((mean[point], lower[point], upper[point]))
         assert interval.method == method
 
 
 def test_one_seed_has_no_interval():
     interval = seed_interval(np.array([2.0]), np.random.default_rng(0))
     assert interval.mean == 2.0
-    assert np.isnan([interval.low, interval.high]).all()
+    assert np.isnan([interval.lower, interval.upper]).all()
     assert interval.method == "none"
 
 
@@ -80,9 +80,9 @@ def test_pairing_cancels_what_both_share():
     luck = generator.normal(scale=10, size=10)
     better, worse = luck + 1 + generator.normal(scale=0.1, size=10), luck
     paired = paired_difference(better, worse, generator)
-    assert paired.low > 0.8
-    assert paired.high < 1.2
-    assert seed_interval(better, generator).low < 0
+    assert paired.lower > 0.8
+    assert paired.upper < 1.2
+    assert seed_interval(better, generator).lower < 0
     with pytest.raises(ValueError, match="like values"):
         paired_difference(better, worse[:3], generator)
 

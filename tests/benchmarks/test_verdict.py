@@ -33,7 +33,7 @@ def test_a_share_is_a_ratio_of_means():
     gap = Gap(np.array([1.0, 3.0]), np.array([2.0, 6.0]))
     share = gap.share(np.array([2.0, 6.0]))
     assert share.mean == (1 + 3) / (2 + 6)
-    assert (share.low, share.high) == (0.5, 0.5)  # in both seeds it is half of the gap
+    assert (share.lower, share.upper) == (0.5, 0.5)  # in both seeds it is half of the gap
     assert gap.share(gap.floor).mean == 0
     assert gap.share(gap.floor + gap.above)[:3] == (1, 1, 1)
 
@@ -47,7 +47,7 @@ def test_the_interval_of_a_share_holds_the_truth():
         floor = 0.1 * luck + 0.1 * generator.normal(size=5)
         above = luck + generator.normal(size=5)
         share = Gap(floor, above).share(floor + 0.4 * luck + 0.2 * generator.normal(size=5))
-        covered += share.low < 0.4 < share.high
+        covered += share.lower < 0.4 < share.upper
     # Binomial(400, 0.95): outside 0.92..0.98 has probability under 2%; a ratio's t interval is approximate.
     assert 0.91 <= covered / 400 <= 0.985
 
@@ -65,14 +65,14 @@ def test_runs_of_all_worlds_are_normalised_and_cut():
     value = of_runs(gained, above, interquartile_mean)
     flat = (gained / [10, 20, 30]).ravel()
     assert value.value == pytest.approx(stats.trim_mean(flat, 0.25))
-    assert value.low < value.value < value.high
+    assert value.lower < value.value < value.upper
 
 
 def test_a_seed_keeps_its_part_of_the_gap_when_it_is_drawn():
     """Where every seed earns half of its own gap, no resample gives anything but half on average."""
     above = np.random.default_rng(3).uniform(1, 20, size=(6, 1))
     value = of_runs(0.5 * above, above, lambda scores: scores.mean(axis=(-2, -1)))
-    assert (value.value, value.low, value.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert (value.value, value.lower, value.upper) == pytest.approx((0.5, 0.5, 0.5))
 
 
 def test_twins_that_did_not_take_part_are_left_out():

@@ -68,7 +68,7 @@ def test_a_release_goes_up_step_by_step_and_is_promoted():
     assert chosen.shares()[0, 0] == pytest.approx([0.1 + 0.009, 0.9 - 0.009])
     promotion = next(one for one in decisions if one.kind == "promote")
     assert promotion.evidence["e_benefit"] >= 100
-    assert 0 < promotion.evidence["low"] < 0.1 < promotion.evidence["high"]
+    assert 0 < promotion.evidence["lower"] < 0.1 < promotion.evidence["upper"]
 
 
 def test_a_bad_release_is_rolled_back_with_its_evidence():
@@ -79,7 +79,7 @@ def test_a_bad_release_is_rolled_back_with_its_evidence():
     assert len(gone) == 1
     assert gone[0].arm == "bad"
     assert gone[0].evidence["e_harm"] >= 100
-    assert gone[0].evidence["high"] < 0
+    assert gone[0].evidence["upper"] < 0
     assert "worse than the control by" in gone[0].text
     assert chosen.status[0, 1] == RETIRED
     assert chosen.shares()[0, 0].tolist() == [1, 0]

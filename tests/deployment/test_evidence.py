@@ -123,11 +123,11 @@ def test_the_confidence_sequence_holds_the_contrast_in_units_of_the_response():
         found.update(sums)
         if batch % 12 == 11:
             for run in range(60):
-                value, low, high = found.estimate(run, 1, 0.1)
-                missed[run] |= not low <= 1.0 <= high
-                assert low < value < high
+                value, lower, upper = found.estimate(run, 1, 0.1)
+                missed[run] |= not lower <= 1.0 <= upper
+                assert lower < value < upper
     assert missed.mean() <= 0.1
-    assert high - low < 1.0
+    assert upper - lower < 1.0
 
 
 def test_batches_without_one_of_the_two_change_nothing():

@@ -14,8 +14,8 @@ def test_the_program_of_the_page_prints_what_the_page_shows(capsys):
     assert [line.split()[0] for line in printed] == [line.split()[0] for line in shown]
     truth = float(printed[-1].split()[-1])
     for line in printed[1:-1]:
-        low, high = map(float, re.search(r"\[(.*), (.*)\]", line).groups())
-        assert (low <= truth <= high) == (not line.startswith("fqe")), line
+        lower, upper = map(float, re.search(r"\[(.*), (.*)\]", line).groups())
+        assert (lower <= truth <= upper) == (not line.startswith("fqe")), line
 
 
 def test_every_public_estimator_is_in_the_table():

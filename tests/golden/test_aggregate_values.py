@@ -36,9 +36,9 @@ def test_intervals_agree_up_to_the_noise_of_resampling():
     generator = np.random.default_rng(1)
     interval = stratified_interval(SCORES, interquartile_mean, generator)
     length = np.ptp(VALUES["iqm_interval"])
-    assert (interval.low, interval.high) == pytest.approx(VALUES["iqm_interval"], abs=0.08 * length)
+    assert (interval.lower, interval.upper) == pytest.approx(VALUES["iqm_interval"], abs=0.08 * length)
     improvement = improvement_interval(SCORES, OTHER, generator)
     length = np.ptp(VALUES["improvement_interval"])
-    assert (improvement.low, improvement.high) == pytest.approx(
+    assert (improvement.lower, improvement.upper) == pytest.approx(
         VALUES["improvement_interval"], abs=0.15 * length
     )

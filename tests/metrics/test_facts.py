@@ -112,10 +112,10 @@ def test_streamed_equals_the_definition_over_users():
 def test_wilson_interval_by_hand():
     # 8 of 10: centre (0.8 + 0.19207) / 1.38415, half width sqrt(0.016 + 0.0096036) * 1.95996 / 1.38415
     assert wilson_interval(8, 10) == pytest.approx((0.490162, 0.943318), abs=1e-6)
-    low, high = wilson_interval(0, 10)
-    assert low == 0.0
-    assert high == pytest.approx(1.959964**2 / (10 + 1.959964**2))
-    assert wilson_interval(10, 10) == pytest.approx((1 - high, 1.0))
+    lower, upper = wilson_interval(0, 10)
+    assert lower == 0.0
+    assert upper == pytest.approx(1.959964**2 / (10 + 1.959964**2))
+    assert wilson_interval(10, 10) == pytest.approx((1 - upper, 1.0))
 
 
 def test_session_lengths_by_hand():

@@ -60,7 +60,7 @@ def test_single_step_intervals_hold_the_truth():
         rows = ope.evaluate(log.decisions(), log.predicted(MODEL))
         rows.append(ope.mrdr(log.decisions(), *features))
         for row in rows:
-            hits[row.estimator] = hits.get(row.estimator, 0) + (row.low <= BANDIT_VALUE <= row.high)
+            hits[row.estimator] = hits.get(row.estimator, 0) + (row.lower <= BANDIT_VALUE <= row.upper)
     # The direct method's interval knows nothing of its model's error.
     assert hits.pop("dm") < 400
     assert {name: count for name, count in hits.items() if count not in COVERED} == {}
@@ -80,7 +80,7 @@ def test_session_intervals_hold_the_truth():
         rows.append(ope.marginal_is(sessions, ratio[log.state, log.action]))
         rows.append(ope.tabular_marginal_is(sessions, log.state, 3))
         for row in rows:
-            hits[row.estimator] = hits.get(row.estimator, 0) + (row.low <= true_return(1.0) <= row.high)
+            hits[row.estimator] = hits.get(row.estimator, 0) + (row.lower <= true_return(1.0) <= row.upper)
     assert {name: count for name, count in hits.items() if count not in COVERED} == {}
     assert len(hits) == 9
 
@@ -96,8 +96,8 @@ def test_intervals_count_users_not_rows():
             log.reward[row], log.logging_propensity[row], log.target_propensity[row], row
         )
         users, rows = ope.ips(again), ope.ips(replace(again, unit=None))
-        by_user += users.low <= BANDIT_VALUE <= users.high
-        by_row += rows.low <= BANDIT_VALUE <= rows.high
+        by_user += users.lower <= BANDIT_VALUE <= users.upper
+        by_row += rows.lower <= BANDIT_VALUE <= rows.upper
     assert by_user in COVERED
     assert by_row < 350
 
@@ -134,15 +134,15 @@ def test_empirical_bernstein_holds_the_truth_in_every_log():
     interval = ope.BernsteinInterval(span=3.6)
     for _ in range(100):
         row = ope.ips(draw_bandit(luck, 100).decisions(), interval=interval)
-        assert row.low <= BANDIT_VALUE <= row.high
+        assert row.lower <= BANDIT_VALUE <= row.upper
 
 
 def test_empirical_bernstein_by_hand():
     log = ope.LoggedDecisions([0.0, 1.0, 1.0], [0.5] * 3, [0.5] * 3)
     row = ope.ips(log, interval=ope.BernsteinInterval(span=1.0))
     half = np.sqrt(2 * (1 / 3) * np.log(80) / 3) + 7 * np.log(80) / (3 * 2)
-    assert row.high == pytest.approx(2 / 3 + half)
-    assert row.low == pytest.approx(2 / 3 - half)
+    assert row.upper == pytest.approx(2 / 3 + half)
+    assert row.lower == pytest.approx(2 / 3 - half)
     assert row.interval == "empirical Bernstein over units, span 1"
     assert row.warnings == ()
 
@@ -166,17 +166,17 @@ def test_bootstrap_and_normal_agree_in_large_logs(name):
     (normal,) = ope.evaluate(*data, estimators=[name])
     bootstrap = ope.BootstrapInterval(luck, num_resamples=2_000)
     (resampled,) = ope.evaluate(*data, estimators=[name], interval=bootstrap)
-    width = normal.high - normal.low
+    width = normal.upper - normal.lower
     assert resampled.value == normal.value
-    assert abs(resampled.low - normal.low) < width / 10
-    assert abs(resampled.high - normal.high) < width / 10
+    assert abs(resampled.lower - normal.lower) < width / 10
+    assert abs(resampled.upper - normal.upper) < width / 10
     assert resampled.interval == "bootstrap over units, 2000 resamples"
 
 
 def test_the_same_generator_draws_the_same_bootstrap():
     log = draw_bandit(np.random.default_rng(1), 50).decisions()
     bounds = [
-        ope.snips(log, interval=ope.BootstrapInterval(np.random.default_rng(2), 100)).low for _ in range(2)
+        ope.snips(log, interval=ope.BootstrapInterval(np.random.default_rng(2), 100)).lower for _ in range(2)
     ]
     assert bounds[0] == bounds[1]
 
@@ -185,12 +185,12 @@ def test_resamples_without_weight_are_left_out():
     """One row of three has weight: 8 of 27 resamples miss it, all others give its reward."""
     log = ope.LoggedDecisions([5.0, 1.0, 2.0], [0.5] * 3, [0.5, 0.0, 0.0])
     row = ope.snips(log, interval=ope.BootstrapInterval(np.random.default_rng(3), 200))
-    assert (row.low, row.high) == (5.0, 5.0)
+    assert (row.lower, row.upper) == (5.0, 5.0)
 
 
 def test_one_unit_has_no_interval():
     row = ope.ips(ope.LoggedDecisions([1.0], [0.5], [0.5]))
-    assert np.isnan([row.low, row.high, row.standard_error]).all()
+    assert np.isnan([row.lower, row.upper, row.standard_error]).all()
     assert "only 1 independent units: this interval needs at least 30" in row.warnings
 
 

@@ -64,7 +64,7 @@ def test_standard_error_of_ips_by_hand():
     """Terms 2, 1.5 and 0: variance 13/12, so sqrt(13/36)."""
     row = ope.ips(THREE)
     assert row.standard_error == pytest.approx(np.sqrt(13 / 36))
-    assert row.high - row.value == pytest.approx(1.959963984540054 * np.sqrt(13 / 36))
+    assert row.upper - row.value == pytest.approx(1.959963984540054 * np.sqrt(13 / 36))
 
 
 def test_units_are_what_varies():

@@ -106,12 +106,12 @@ def test_all_weights_zero():
     log = ope.LoggedDecisions(REWARD, np.full(N, 0.5), np.zeros(N))
     plain, normalised = ope.ips(log), ope.snips(log)
     assert plain.value == 0
-    assert np.isnan([normalised.value, normalised.low, normalised.high]).all()
+    assert np.isnan([normalised.value, normalised.lower, normalised.upper]).all()
     assert plain.warnings[0].startswith("all importance weights are 0")
     assert "undefined: no weight is left to divide by" in normalised.warnings
     assert plain.top_weight_share is None
     resampled = ope.snips(log, interval=ope.BootstrapInterval(np.random.default_rng(0), 50))
-    assert np.isnan(resampled.low)
+    assert np.isnan(resampled.lower)
 
 
 def test_sessions_that_lose_all_weight_have_no_self_normalised_value():

@@ -79,6 +79,6 @@ def test_the_calibrated_storefront_shows_the_facts_that_it_is_made_for():
     assert 4 < facts["return_gap_p75"].value / facts["return_gap_p25"].value < 15
     going_on = [facts[f"continue_{depth}"] for depth in (1, 2, 5, 10)]
     for sooner, later in itertools.pairwise(going_on):
-        assert sooner.high < later.low, "the probability of going on rises with depth"
+        assert sooner.upper < later.lower, "the probability of going on rises with depth"
     assert scenario.config.choice.position_exponent == 0.66
     assert (scenario.config.slate_size, scenario.config.catalog.num_items) == (10, 10_000)
