@@ -15,7 +15,6 @@ from scipy import stats
 from benchmarks.deploy_errors import CASES, CURVE, HARMS
 from benchmarks.deploy_users import DESIGNS
 from benchmarks.deploy_worlds import WORLDS
-from benchmarks.provenance import provenance
 from benchmarks.statistics import seed_interval
 from benchmarks.tasks import TaskFolder
 from recsim_env.deployment import PAPER, STRATEGIES
@@ -32,7 +31,7 @@ DETECTED = [name for name in STRATEGIES if name.startswith(("detected", "page_hi
 Row = dict[str, Any]
 
 
-def study_summary(folder: TaskFolder, size: Preset) -> dict[str, Any]:
+def study_found(folder: TaskFolder, size: Preset) -> dict[str, Any]:
     """Rows (scenario, strategy, metric, value, lower, upper, runs; 95% intervals), and the claims on them.
 
     Of a study that is under way, what is complete.
@@ -57,13 +56,9 @@ def study_summary(folder: TaskFolder, size: Preset) -> dict[str, Any]:
             task = f"users-{slug(scenario)}-{place}"
             if folder.has(task):
                 rows += user_rows(scenario, design, folder.result(task))
-    return {
-        "command": COMMAND,
-        "settings": folder.settings,
-        "provenance": provenance(),
-        "claims": claims(rows),
-        "rows": rows,
-    }
+    claimed = claims(rows)
+    findings = [{"text": claim_text(one), "shown": one["holds"]} for one in claimed]
+    return {"findings": findings, "claims": claimed, "rows": rows}
 
 
 def row(
@@ -230,6 +225,11 @@ def claims(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
+def claim_text(claim: Mapping[str, Any]) -> str:
+    """A claim with its figure and bound."""
+    return f"{claim['claim']}: {claim['value']:.4g} (bound {claim['bound']:.4g})"
+
+
 def power_curve(rows: Sequence[Row]) -> list[tuple[float, Row, Row]]:
     """(reward of the release as a share of the control's, rolled back, requests to rollback)."""
     curve = []
@@ -259,9 +259,5 @@ def study_table(summary: Mapping[str, Any]) -> RenderableType:
         name = "" if before == one["scenario"] else one["scenario"]
         table.add_row(name, one["strategy"], one["metric"], value, ends, f"{one['runs']:,}")
         before = one["scenario"]
-    lines = [
-        f"{'holds' if one['holds'] else 'FAILS':<6} {one['claim']}: "
-        f"{'-' if one['value'] is None else format(one['value'], '.4g')} (bound {one['bound']:.4g})"
-        for one in summary["claims"]
-    ]
+    lines = [f"{'holds' if one['holds'] else 'FAILS':<6} {claim_text(one)}" for one in summary["claims"]]
     return Group(table, Text("\n".join(lines)))

@@ -17,11 +17,18 @@ from benchmarks.choices import check_file
 from benchmarks.deploy import Asked, arm_origin, check_asked
 from benchmarks.deploy_simulator import serve_arm, strategies_on_arms
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_settings, hash_files, provenance
-from benchmarks.statistics import Interval, paired_difference, seed_interval
+from benchmarks.provenance import hash_files
+from benchmarks.rows import lookup, over_seeds, row
+from benchmarks.saving import run_settings, write_summary
 from benchmarks.tasks import Task, TaskFolder, write_json
 from recsim_env.config import WorldConfig
 from recsim_env.deployment import PAPER, STRATEGIES
+
+NAME = "deploy --seeds"
+REGRET, OVER_PAPER, FIXED_REGRET = "dynamic_regret", "dynamic_regret_over_paper", "fixed_regret"
+LOST, SWITCHES, RESTARTS = "lost_share", "switches", "restarts"
+AT_LEAST_ZERO = (0.0, np.inf)
+COUNTS = {LOST: (0.0, 1.0), SWITCHES: AT_LEAST_ZERO, RESTARTS: AT_LEAST_ZERO}
 
 
 def deploy_seeds(
@@ -39,15 +46,14 @@ def deploy_seeds(
     """
     check_file(json_path)
     scenario, world, arms = check_asked(asked)
-    settings = {
-        "command": "deploy --seeds",
-        "scenario": scenario,
-        "users": asked.users,
-        "batch_size": asked.batch_size,
-        "arms": {arm: arm_origin(arm) for arm in arms},
-        **code_settings(),
-        "deploy_code": hash_files([Path(__file__).with_name("deploy_simulator.py")]),
-    }
+    settings = run_settings(
+        NAME,
+        scenario=scenario,
+        users=asked.users,
+        batch_size=asked.batch_size,
+        arms={arm: arm_origin(arm) for arm in arms},
+        deploy_code=hash_files([Path(__file__).with_name("deploy_simulator.py")]),
+    )
     folder = TaskFolder(out, settings, overwrite)
     chosen = list(range(asked.seed, asked.seed + seeds))
     common = {"scenario": scenario, "num_users": asked.users}
@@ -61,8 +67,6 @@ def deploy_seeds(
         for seed in chosen
     ]
     run_missing("deploy", serving, folder, jobs, console)
-    phases = phases_of(world.config)
-    by_phase = arms_by_phase(folder, arms, chosen, phases)
     strategies = list(STRATEGIES) if asked.strategy == "all" else [asked.strategy]
     deciding = [
         Task(
@@ -80,16 +84,15 @@ def deploy_seeds(
     ]
     run_missing("deploy", deciding, folder, jobs, console)
     found = {name: folder.result(task.name) for name, task in zip(strategies, deciding, strict=True)}
-    summary = {
-        "command": "deploy --seeds",
-        "settings": settings,
-        "seeds": chosen,
-        "phases": phases,
-        "arms": by_phase,
-        "strategies": strategy_rows(found),
-        "provenance": provenance(),
-    }
-    write_json(out / "seeds.json", summary)
+    phases = phases_of(world.config)
+    arm_rows = arms_by_phase(folder, scenario, arms, chosen, phases)
+    summary = write_summary(
+        folder,
+        seeds=chosen,
+        phases=phases,
+        findings=findings_of(found),
+        rows=[*arm_rows, *strategy_rows(scenario, found)],
+    )
     console.print(seeds_report(summary))
     console.print(f"Results and settings: {out}", style="bold", highlight=False, soft_wrap=True)
     if json_path is not None:
@@ -113,9 +116,9 @@ def phases_of(config: WorldConfig) -> list[list[float]]:
 
 
 def arms_by_phase(
-    folder: TaskFolder, arms: list[str], seeds: list[int], phases: list[list[float]]
+    folder: TaskFolder, scenario: str, arms: list[str], seeds: list[int], phases: list[list[float]]
 ) -> list[dict[str, Any]]:
-    """A row for each arm and phase: mean reward of a user, and its paired difference to the control's."""
+    """Two rows for each arm and phase: mean reward of a user, and its paired difference to the control's."""
     rows: list[dict[str, Any]] = []
     control = np.zeros((len(phases), len(seeds)))
     for place, arm in enumerate(arms):
@@ -126,88 +129,112 @@ def arms_by_phase(
             number = np.searchsorted([stop for _, stop in phases[:-1]], result["hour"], side="right")
             means[:, column] = [reward[number == phase].mean() for phase in range(len(phases))]
         control = means if place == 0 else control
-        for phase, values in enumerate(means):
-            generator = np.random.default_rng(0)
-            rows.append(
-                {
-                    "arm": arm,
-                    "phase": phase,
-                    "reward": ends_of(seed_interval(values, generator)),
-                    "over_control": ends_of(paired_difference(values, control[phase], generator)),
-                }
-            )
+        for hours, values, reference in zip(phases, means, control, strict=True):
+            rows += [
+                row("deploy", scenario, arm, reward_in(hours), over_seeds(values)),
+                row(
+                    "deploy",
+                    scenario,
+                    arm,
+                    reward_in(hours, over_control=True),
+                    over_seeds(values - reference),
+                ),
+            ]
     return rows
 
 
-def strategy_rows(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each strategy: means over seeds with intervals, least dynamic regret first.
+def reward_in(hours: list[float], over_control: bool = False) -> str:
+    """Name of a metric: reward of a user who came between these hours, or its difference to the control's."""
+    return f"reward{'_over_control' if over_control else ''}, hours {hours[0]:g}-{hours[1]:g}"
 
-    ``over_paper``: dynamic regret minus that of the best of the paper's six, seed by seed; None where those
-    have not all run.
+
+def papers_best(found: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """That of the paper's six with the least dynamic regret; None where those have not all run."""
+    if any(name not in found for name in PAPER):
+        return None
+    return min(PAPER, key=lambda name: float(np.mean(found[name]["regret"])))
+
+
+def strategy_rows(scenario: str, found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Means over seeds of each strategy, that with the least dynamic regret first.
+
+    ``dynamic_regret_over_paper``: minus that of the best of the paper's six, seed by seed, where those have
+    all run. ``lost_share``: dynamic regret as a share of the reward of the best arm of every phase.
     """
-    six = [name for name in PAPER if name in found]
-    best = min(six, key=lambda name: np.mean(found[name]["regret"])) if len(six) == len(PAPER) else None
-    rows = []
-    for name, result in found.items():
-        generator = np.random.default_rng(0)
-        regret = np.array(result["regret"])
-        against = None if best is None else np.array(found[best]["regret"])
-        rows.append(
-            {
-                "strategy": name,
-                "dynamic_regret": ends_of(seed_interval(regret, generator)),
-                "over_paper": None
-                if against is None
-                else ends_of(paired_difference(regret, against, generator)),
-                "fixed_regret": ends_of(seed_interval(np.array(result["fixed"]), generator)),
-                "lost": float((regret / (np.array(result["reward"]) + regret)).mean()),
-                "switches": float(np.mean(result["switches"])),
-                "restarts": float(np.mean(result["detected"])),
-            }
+    best = papers_best(found)
+    rows: list[dict[str, Any]] = []
+    for name in sorted(found, key=lambda name: float(np.mean(found[name]["regret"]))):
+        result = {key: np.array(values, np.float64) for key, values in found[name].items()}
+        regret = result["regret"]
+        of_metric = {REGRET: regret, FIXED_REGRET: result["fixed"]}
+        if best is not None:
+            of_metric[OVER_PAPER] = regret - np.array(found[best]["regret"])
+        of_metric |= {
+            LOST: regret / (result["reward"] + regret),
+            SWITCHES: result["switches"],
+            RESTARTS: result["detected"],
+        }
+        rows += [
+            row("deploy", scenario, name, metric, over_seeds(values), COUNTS.get(metric))
+            for metric, values in of_metric.items()
+        ]
+    return rows
+
+
+def findings_of(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each strategy that is not of the paper against the best of those that are, by its interval."""
+    best = papers_best(found)
+    if best is None:
+        return []
+    findings = []
+    for name in found:
+        if name in PAPER:
+            continue
+        over = over_seeds(np.array(found[name]["regret"]) - np.array(found[best]["regret"]))
+        shown = over.lower > 0 or over.upper < 0
+        said = (
+            ("loses more than" if over.mean > 0 else "loses less than") if shown else "is not told apart from"
         )
-    return sorted(rows, key=lambda row: row["dynamic_regret"][0])
-
-
-def ends_of(interval: Interval) -> list[float]:
-    """[mean, lower, upper]."""
-    return [round(value, 4) for value in (interval.mean, interval.lower, interval.upper)]
+        text = (
+            f"{name} {said} {best}, the best of the paper's six: {over.mean:+,.0f} "
+            f"[{over.lower:+,.0f}, {over.upper:+,.0f}] dynamic regret, paired over {over.num_seeds} seeds."
+        )
+        findings.append({"text": text, "shown": shown})
+    return findings
 
 
 def seeds_report(summary: Mapping[str, Any]) -> RenderableType:
     """The two tables: arms by phase, and strategies."""
-    settings, phases = summary["settings"], summary["phases"]
+    settings, phases, found = summary["settings"], summary["phases"], lookup(summary["rows"])
     title = f"{settings['scenario']}: {len(summary['seeds'])} x {settings['users']:,} users, reward of a user"
-    arms = _table(title)
-    arms.add_column("arm", no_wrap=True)
+    table = _table(title)
+    table.add_column("arm", no_wrap=True)
     for start, stop in phases:
-        arms.add_column(f"hours {start:g}-{stop:g}", justify="right")
-    rows = summary["arms"]
-    best = {
-        phase: max(row["reward"][0] for row in rows if row["phase"] == phase) for phase in range(len(phases))
-    }
-    for first in range(0, len(rows), len(phases)):
-        mine = rows[first : first + len(phases)]
-        cells = [
-            f"{'*' if row['reward'][0] == best[row['phase']] else ''}{row['reward'][0]:.2f} "
-            f"({row['over_control'][0]:+.2f} [{row['over_control'][1]:.2f}, {row['over_control'][2]:.2f}])"
-            for row in mine
-        ]
-        arms.add_row(mine[0]["arm"], *cells)
+        table.add_column(f"hours {start:g}-{stop:g}", justify="right")
+    arms = list(settings["arms"])
+    best = [max(found[arm, reward_in(hours)]["value"] for arm in arms) for hours in phases]
+    for arm in arms:
+        cells = []
+        for hours, most in zip(phases, best, strict=True):
+            reward = found[arm, reward_in(hours)]["value"]
+            over = _cell(found[arm, reward_in(hours, over_control=True)], "+.2f")
+            cells.append(f"{'*' if reward == most else ''}{reward:.2f} ({over})")
+        table.add_row(arm, *cells)
     strategies = _table(f"Batches of {settings['batch_size']}, all arms admitted at the start")
     strategies.add_column("strategy", no_wrap=True)
     for heading in ("dynamic regret", "over the paper's best", "to best single arm", "lost", "switches"):
         strategies.add_column(heading, justify="right")
     strategies.add_column("restarts", justify="right")
-    for row in summary["strategies"]:
+    for name in dict.fromkeys(agent for agent, metric in found if metric == REGRET):
         strategies.add_row(
-            row["strategy"],
-            *(_cell(row[name]) for name in ("dynamic_regret", "over_paper", "fixed_regret")),
-            f"{row['lost']:.1%}",
-            f"{row['switches']:.1f}",
-            f"{row['restarts']:.1f}",
+            name,
+            *(_cell(found.get((name, metric)), ",.0f") for metric in (REGRET, OVER_PAPER, FIXED_REGRET)),
+            f"{found[name, LOST]['value']:.1%}",
+            f"{found[name, SWITCHES]['value']:.1f}",
+            f"{found[name, RESTARTS]['value']:.1f}",
         )
     notes = "In brackets: paired difference to the first arm, with 95% intervals; *: best of the phase."
-    return Group(arms, Text(notes, style="dim"), strategies)
+    return Group(table, Text(notes, style="dim"), strategies)
 
 
 def _table(title: str) -> RichTable:
@@ -216,5 +243,11 @@ def _table(title: str) -> RichTable:
     )
 
 
-def _cell(ends: list[float] | None) -> str:
-    return "-" if ends is None else f"{ends[0]:,.0f} [{ends[1]:,.0f}, {ends[2]:,.0f}]"
+def _cell(found: Mapping[str, Any] | None, form: str) -> str:
+    """A figure and its interval; a dash where there is none."""
+    if found is None:
+        return "-"
+    if found["lower"] is None:
+        return format(found["value"], form)
+    ends = f"{found['lower']:{form.lstrip('+')}}, {found['upper']:{form.lstrip('+')}}"
+    return f"{found['value']:{form}} [{ends}]"

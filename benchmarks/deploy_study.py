@@ -10,13 +10,13 @@ from rich.console import Console
 from benchmarks.choices import check_file
 from benchmarks.deploy_errors import CASES, releases
 from benchmarks.deploy_regret import regret
-from benchmarks.deploy_report import study_summary, study_table
+from benchmarks.deploy_report import study_found, study_table
 from benchmarks.deploy_simulator import serve_arm, strategies_on_arms
 from benchmarks.deploy_study_figures import draw_study
 from benchmarks.deploy_users import DESIGNS, picked
 from benchmarks.deploy_worlds import SEGMENTED_WORLD, WORLDS
 from benchmarks.progress import run_missing
-from benchmarks.provenance import code_settings, hash_files
+from benchmarks.saving import run_settings, write_summary
 from benchmarks.tasks import Task, TaskFolder, write_json
 from recsim_env.deployment import STRATEGIES
 
@@ -71,20 +71,18 @@ def study(
     size = PRESETS[preset]
     code = sorted(Path(__file__).parent.glob("deploy_*.py"))
     reporting = ("deploy_report.py", "deploy_figures.py", "deploy_study_figures.py", "deploy_command.py")
-    settings = {
-        "command": "deploy --study",
-        "preset": size._asdict(),
-        "seed": seed,
-        **code_settings(),
-        "study_code": hash_files(path for path in code if path.name not in reporting),
-    }
+    settings = run_settings(
+        "deploy --study",
+        [path for path in code if path.name not in reporting],
+        preset=size._asdict(),
+        seed=seed,
+    )
     folder = TaskFolder(out, settings, overwrite)
     for stage in stages(size, seed, out):
         run_missing("deploy", stage, folder, jobs, console)
         if stage[0].name.startswith("serve"):  # nothing to tell yet
             continue
-        summary = study_summary(folder, size)
-        write_json(out / "deployment.json", summary)
+        summary = write_summary(folder, **study_found(folder, size))
     console.print(study_table(summary))
     for picture in draw_study(folder, summary, out):
         console.print(f"Figure: {picture}", style="bold", highlight=False, soft_wrap=True)

@@ -19,6 +19,8 @@ ASKED = {
     "narrow-support": "What do importance weights do with a log that hardly holds the best items?",
     "throughput": "How many user-steps a second does the simulator make, and in how much memory?",
     "deploy": "Which policy serves, and what does each way of deciding that cost?",
+    "deploy --seeds": "Which arm is best when, and what does each way of deciding who serves lose by drift?",
+    "deploy --study": "How often is a release rolled back or promoted wrongly, and what do strategies lose?",
     "ope": "What would other policies have earned, by a log of this one?",
     "headroom": "What does looking ahead earn over the best immediate choice?",
     "ope --study": "How far are off-policy estimates from the truth, and do their intervals hold it?",
