@@ -29,7 +29,7 @@ slate estimators where their assumptions hold, and that of DR and IPS for a mode
 
 
 def study_results(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) -> dict[str, Any]:
-    """Rows from saved results, and what they show.
+    """Rows from saved results, and what they show, a finding where a check holds in every row.
 
     A row has scenario, policy, estimator, rows (mean number of decisions in a log), sessions, logs, truth,
     truth_se, bias, bias_se (of both means), sd, rmse, coverage (share of logs whose interval holds the
@@ -63,7 +63,11 @@ def study_results(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) 
                     about = {"estimator": estimator, "sessions": int(size), "unbiased": unbiased}
                     values[world.name, policy, int(size), estimator] = columns["value"]
                     rows.append(shared | about | row | {"support": support})
-    return {"rows": rows, "checks": [*checks_of(rows), *orders_of(rows, values)]}
+    checks = [*checks_of(rows), *orders_of(rows, values)]
+    findings = [
+        {"text": check_text(one), "shown": one["hold"] == one["rows"]} for one in checks if one["rows"] > 0
+    ]
+    return {"findings": findings, "rows": rows, "checks": checks}
 
 
 def _joined(parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
@@ -216,10 +220,7 @@ def study_table(summary: Mapping[str, Any]) -> RenderableType:
             f"{row['distance']:.2f}" if first else "",
         )
         before = here
-    lines = [
-        f"{one['check']}: {one['hold']} of {one['rows']} rows{_worst(one['worst'])}"
-        for one in summary["checks"]
-    ]
+    lines = [check_text(one) for one in summary["checks"]]
     logs = rows[0]["logs"]
     note = (
         f"{logs} disjoint logs of each size. Bias and coverage are claimed of the estimators that "
@@ -228,8 +229,10 @@ def study_table(summary: Mapping[str, Any]) -> RenderableType:
     return Group(table, Text(note, style="dim"), Text("\n".join(lines)))
 
 
-def _worst(worst: Mapping[str, Any] | None) -> str:
+def check_text(check: Mapping[str, Any]) -> str:
+    """In how many rows a check holds, and which is the worst."""
+    held, worst = f"{check['check']}: {check['hold']} of {check['rows']} rows", check["worst"]
     if worst is None:
-        return ""
+        return held
     place = ", ".join(str(worst[key]) for key in ("scenario", "policy", "estimator"))
-    return f"; largest: {worst['measure']:.2f} ({place}, {worst['sessions']:,} sessions)"
+    return f"{held}; largest: {worst['measure']:.2f} ({place}, {worst['sessions']:,} sessions)"
