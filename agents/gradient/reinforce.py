@@ -50,10 +50,10 @@ class Reinforce(SoftmaxPolicy):
       learning"); only what turned out better than expected is imitated (as in Oh et al. 2018,
       "Self-imitation learning"). Raw returns are no cure: they never push an item down, but then all that is
       logged is pushed up.
-    - Warm start: at first pi is uniform, so the weight of every item that the logging policy likes is tiny,
-      and learning crawls. The first updates hold the numerator at the uniform policy, which is maximum
-      likelihood weighted by inverse propensity and advantage, a lower bound of the same objective (Ma et
-      al. 2019, "Imitation-regularized offline learning").
+    - Warm start: the first updates leave the weights out, which is maximum likelihood weighted by the
+      advantage. At first pi is uniform, so the weight of every item that the logging policy likes is tiny:
+      what it knew of the users is thrown away before the network knows anything, and a log is rarely long
+      enough to learn it anew from the few decisions that are left with weight.
 
     Slates are one action by default: pi(A|s) is the Plackett-Luce probability of the ordered slate, the
     exact counterpart of the recorded slate propensity. Their weight is the K-th root of the ratio, the
@@ -126,18 +126,16 @@ class Reinforce(SoftmaxPolicy):
     def update(
         self, data: LogTensors, rows: Tensor, done: float, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """One step; while the training is young, with the uniform policy as the ratio's numerator."""
+        """One step; while the training is young, without weights."""
         config: ReinforceConfig = self.config
         item, return_t = data.item[rows], self._return_t[rows].flatten()
         output = self._policy()(gather(data.observation, rows))
         log_policy = torch.log_softmax(output.logits, dim=1)
         log_prob = self._log_prob(log_policy, item, output.value, generator)
         log_propensity, behaviour_loss = self._behaviour(data, rows, item, output.behaviour)
-        numerator = torch.full_like(log_prob, self._log_uniform()) if done < config.warm_start else log_prob
         root = self.spec.slate_size // self._rows_per_slate()
-        weight = importance_weights(
-            numerator / root, log_propensity / root, config.weight_cap, config.weighting
-        )
+        weighting = "none" if done < config.warm_start else config.weighting
+        weight = importance_weights(log_prob / root, log_propensity / root, config.weight_cap, weighting)
         baseline = output.baseline.repeat_interleave(self._rows_per_slate())
         value_loss = ((baseline - return_t) ** 2).mean()
         policy_loss = self._policy_loss(log_policy, log_prob, item, return_t, baseline, output.value, weight)

@@ -25,8 +25,7 @@ class ReinforceConfig(TrainingConfig):
         weight_cap: upper bound of the importance weights; e^3 as published, `math.inf` for none.
         advantage: what a decision's gradient is scaled by: "raw" return G; "centred" G - b(s); "positive"
             max(G - b(s), 0).
-        warm_start: share of the updates, from the start, in which the ratio's numerator is the uniform
-            policy.
+        warm_start: share of the updates, from the start, without importance weights.
         behaviour: the ratio's denominator: "recorded" in the log; "estimated" by a head on the encoder; or,
             wrong on purpose, "uniform", or "popularity" of the item in the log, whoever the user.
         variance_penalty: POEM's factor of the standard error, at least 0.

@@ -38,9 +38,9 @@ def test_the_default_is_capped_ips_of_positive_advantages(world, log):
         def update(self, data, rows, done, generator):
             output = self.network(gather(data.observation, rows))
             log_prob = plackett_luce_log_prob(torch.log_softmax(output.logits, 1), data.item[rows])
-            uniform = torch.full_like(log_prob, -float(np.log(np.arange(60, 59, -1)).sum()))
-            numerator = uniform if done < 0.5 else log_prob
-            weight = importance_weights(numerator / 1, data.log_propensity[rows] / 1, math.exp(3))
+            weight = torch.ones_like(log_prob)
+            if done >= 0.5:
+                weight = importance_weights(log_prob / 1, data.log_propensity[rows] / 1, math.exp(3))
             earned = torch.from_numpy(returns_to_go(data.reward.numpy(), data.last.numpy(), 0.3)).float()
             return_t = earned[rows]
             advantage = torch.clamp(return_t - output.baseline, min=0)
