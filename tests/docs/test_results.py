@@ -1,4 +1,4 @@
-"""What README and docs/agents.md print of comparisons is what the rows in docs/results say."""
+"""What README and the pages in docs print of comparisons is what the rows in docs/results say."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rows import KEYS
+from benchmarks.rows import KEYS, lookup
 from benchmarks.style import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +16,16 @@ EXPERIMENTS_PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8"
 SAVED = json.loads((ROOT / "docs" / "results" / "verdict.json").read_text(encoding="utf-8"))
 ROWS = {(row["experiment"], row["scenario"], row["agent"], row["metric"]): row for row in SAVED["rows"]}
 CONTROLS = json.loads((ROOT / "docs" / "results" / "agents.json").read_text(encoding="utf-8"))
+DEPLOYMENT_PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+DRIFT = json.loads((ROOT / "docs" / "results" / "deployment_drift.json").read_text(encoding="utf-8"))
+REGRETS = {
+    "dynamic regret": "dynamic_regret",
+    "over the best of the paper's six": "dynamic_regret_over_paper",
+    "regret to the best single arm": "fixed_regret",
+    "lost": "lost_share",
+    "switches": "switches",
+    "restarts": "restarts",
+}
 COLUMNS = {
     "reward per user": "reward_per_user",
     "gap closed, random to myopic": "gap_share",
@@ -125,3 +135,26 @@ def test_the_table_of_learners_and_controls_is_that_of_the_saved_rows():
                 assert len(found) == 1, (scenario, arm, heading)
                 check(text, left.pop(found[0]), "mean")
     assert not left
+
+
+def test_the_table_of_strategies_under_drift_is_that_of_the_saved_rows():
+    rows = lookup(DRIFT["rows"])
+    head, *lines = table_after("The strategies, as the same command prints them", DEPLOYMENT_PAGE)
+    assert {line[0] for line in lines} == {agent for agent, metric in rows if metric == "dynamic_regret"}
+    for line in lines:
+        for heading, text in zip(head[1:], line[1:], strict=True):
+            check(text, rows[line[0], REGRETS[heading]])
+
+
+def test_the_table_of_arms_by_phase_is_that_of_the_saved_rows():
+    rows = lookup(DRIFT["rows"])
+    head, *lines = table_after(
+        "declared changes, with its paired difference to the first arm", DEPLOYMENT_PAGE
+    )
+    for line in lines:
+        for hours, text in zip(head[1:], line[1:], strict=True):
+            own, _, over = text.replace("*", "").partition(" (")
+            arm = f"results/rates-{line[0]}"
+            check(own, rows[arm, f"reward, hours {hours}"])
+            if over:
+                check(over.rstrip(")"), rows[arm, f"reward_over_control, hours {hours}"])
