@@ -16,6 +16,7 @@ from agents import (
     Reinforce,
     ReinforceConfig,
     SQNConfig,
+    make_logging_policy,
 )
 from recsim_env import RecommenderVectorEnv, World, WorldConfig, rollout
 from recsim_env.event_log import collect_log
@@ -63,6 +64,19 @@ def assert_better(world, policy, other):
 def test_offline_learners_beat_the_logging_policy(small_world, small_log, agent):
     catalog = small_world.public_catalog
     assert_better(small_world, agent.fit(small_log, catalog, seed=0), LoggingPolicy(catalog))
+
+
+@pytest.mark.parametrize("policy", ["logging", "epsilon-greedy"])
+def test_ips_from_a_short_log_earns_more_after_a_warm_start_without_weights(small_world, policy):
+    """Weights from the first update on throw away what the logging policy knew of the users."""
+    catalog = small_world.public_catalog
+    logger = make_logging_policy(policy, small_world).policy
+    log = collect_log(small_world, logger, 20_000, seed=1_001, max_steps=MAX_STEPS)
+    warm, cold = (
+        Reinforce(ReinforceConfig(dim=32, epochs=8.0, warm_start=share)).fit(log, catalog, seed=0)
+        for share in (0.5, 0.0)
+    )
+    assert_better(small_world, warm, cold)
 
 
 def test_dqn_beats_random_and_popular(small_world):
