@@ -16,6 +16,7 @@ from rich.text import Text
 from benchmarks.choices import check_file
 from benchmarks.deploy import Asked, arm_origin, check_asked
 from benchmarks.deploy_simulator import serve_arm, strategies_on_arms
+from benchmarks.experiments.claims import Claim, judged
 from benchmarks.progress import run_missing
 from benchmarks.provenance import hash_files
 from benchmarks.rows import lookup, over_seeds, row
@@ -90,7 +91,7 @@ def deploy_seeds(
         folder,
         seeds=chosen,
         phases=phases,
-        findings=findings_of(found),
+        findings=findings_of(scenario, found),
         rows=[*arm_rows, *strategy_rows(scenario, found)],
     )
     console.print(seeds_report(summary))
@@ -181,26 +182,25 @@ def strategy_rows(scenario: str, found: Mapping[str, Mapping[str, Any]]) -> list
     return rows
 
 
-def findings_of(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each strategy that is not of the paper against the best of those that are, by its interval."""
+def findings_of(scenario: str, found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each strategy that is not of the paper against the best of those that are; p-values by Holm."""
     best = papers_best(found)
     if best is None:
         return []
-    findings = []
-    for name in found:
-        if name in PAPER:
-            continue
-        over = over_seeds(np.array(found[name]["regret"]) - np.array(found[best]["regret"]))
-        shown = over.lower > 0 or over.upper < 0
-        said = (
-            ("loses more than" if over.mean > 0 else "loses less than") if shown else "is not told apart from"
+    reference = np.array(found[best]["regret"])
+    claims = [
+        Claim(
+            name,
+            OVER_PAPER,
+            f"{scenario}: dynamic regret of {name} {{verdict}} that of {best}, the best of the paper's six",
+            np.array(result["regret"]),
+            reference,
         )
-        text = (
-            f"{name} {said} {best}, the best of the paper's six: {over.mean:+,.0f} "
-            f"[{over.lower:+,.0f}, {over.upper:+,.0f}] dynamic regret, paired over {over.num_seeds} seeds."
-        )
-        findings.append({"text": text, "shown": shown})
-    return findings
+        for name, result in found.items()
+        if name not in PAPER
+    ]
+    _, findings = judged("deploy", scenario, claims, digits=0)
+    return [finding._asdict() for finding in findings]
 
 
 def seeds_report(summary: Mapping[str, Any]) -> RenderableType:
