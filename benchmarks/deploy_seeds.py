@@ -187,12 +187,12 @@ def findings_of(scenario: str, found: Mapping[str, Mapping[str, Any]]) -> list[d
     best = papers_best(found)
     if best is None:
         return []
-    reference = np.array(found[best]["regret"])
+    place, reference = scenario.removeprefix("recsim_env/"), np.array(found[best]["regret"])
     claims = [
         Claim(
             name,
             OVER_PAPER,
-            f"{scenario}: dynamic regret of {name} {{verdict}} that of {best}, the best of the paper's six",
+            f"{place}: dynamic regret of {name} {{verdict}} that of {best}, the best of the paper's six",
             np.array(result["regret"]),
             reference,
         )
