@@ -32,30 +32,23 @@ Row = dict[str, Any]
 
 
 def study_found(folder: TaskFolder, size: Preset) -> dict[str, Any]:
-    """Rows (scenario, strategy, metric, value, lower, upper, runs; 95% intervals), and the claims on them.
-
-    Of a study that is under way, what is complete.
-    """
+    """Rows (scenario, strategy, metric, value, lower, upper, runs; 95% intervals), claims and findings."""
     from benchmarks.deploy_study import slug, strategies_of
 
     rows: list[Row] = []
     for case in CASES:
         parts = size.parts if case in ("A/A", "common shock") else 1
         names = [f"release-{slug(case)}-{part}" for part in range(parts)]
-        if all(map(folder.has, names)):
-            rows += release_rows(case, [folder.result(name) for name in names])
+        rows += release_rows(case, [folder.result(name) for name in names])
     for world in (*WORLDS, SIMULATED):
         of_strategy = {
             name: f"drift-{name}" if world == SIMULATED else f"regret-{slug(world)}-{name}"
             for name in (STRATEGIES if world == SIMULATED else strategies_of(world))
         }
-        if all(map(folder.has, of_strategy.values())):
-            rows += regret_rows(world, {name: folder.result(task) for name, task in of_strategy.items()})
+        rows += regret_rows(world, {name: folder.result(task) for name, task in of_strategy.items()})
     for scenario, designs in DESIGNS.items():
         for place, design in enumerate(designs):
-            task = f"users-{slug(scenario)}-{place}"
-            if folder.has(task):
-                rows += user_rows(scenario, design, folder.result(task))
+            rows += user_rows(scenario, design, folder.result(f"users-{slug(scenario)}-{place}"))
     claimed = claims(rows)
     findings = [{"text": claim_text(one), "shown": one["holds"]} for one in claimed]
     return {"findings": findings, "claims": claimed, "rows": rows}
@@ -185,7 +178,7 @@ def claims(rows: Sequence[Row]) -> list[dict[str, Any]]:
     def claim(text: str, figure: float | None, bound: float | None, most: bool) -> None:
         if figure is not None and bound is not None:
             holds = figure <= bound if most else figure >= bound
-            found.append({"claim": text, "value": figure, "bound": bound, "holds": holds})
+            found.append({"claim": text, "value": figure, "bound": bound, "at_most": most, "holds": holds})
 
     upper = value("A/A", OURS, "rolled back", "upper")
     claim("A/A: false rollback, upper end", upper, 0.02, True)
@@ -227,7 +220,8 @@ def claims(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def claim_text(claim: Mapping[str, Any]) -> str:
     """A claim with its figure and bound."""
-    return f"{claim['claim']}: {claim['value']:.4g} (bound {claim['bound']:.4g})"
+    side = "at most" if claim["at_most"] else "at least"
+    return f"{claim['claim']}: {claim['value']:.4g} ({side} {claim['bound']:.4g})"
 
 
 def power_curve(rows: Sequence[Row]) -> list[tuple[float, Row, Row]]:

@@ -28,8 +28,7 @@ from recsim_env.deployment import PAPER, STRATEGIES
 NAME = "deploy --seeds"
 REGRET, OVER_PAPER, FIXED_REGRET = "dynamic_regret", "dynamic_regret_over_paper", "fixed_regret"
 LOST, SWITCHES, RESTARTS = "lost_share", "switches", "restarts"
-AT_LEAST_ZERO = (0.0, np.inf)
-COUNTS = {LOST: (0.0, 1.0), SWITCHES: AT_LEAST_ZERO, RESTARTS: AT_LEAST_ZERO}
+BOUNDS = {SWITCHES: (0.0, np.inf), RESTARTS: (0.0, np.inf)}
 
 
 def deploy_seeds(
@@ -131,16 +130,9 @@ def arms_by_phase(
             means[:, column] = [reward[number == phase].mean() for phase in range(len(phases))]
         control = means if place == 0 else control
         for hours, values, reference in zip(phases, means, control, strict=True):
-            rows += [
-                row("deploy", scenario, arm, reward_in(hours), over_seeds(values)),
-                row(
-                    "deploy",
-                    scenario,
-                    arm,
-                    reward_in(hours, over_control=True),
-                    over_seeds(values - reference),
-                ),
-            ]
+            over = over_seeds(values - reference)
+            rows.append(row(NAME, scenario, arm, reward_in(hours), over_seeds(values)))
+            rows.append(row(NAME, scenario, arm, reward_in(hours, over_control=True), over))
     return rows
 
 
@@ -176,7 +168,7 @@ def strategy_rows(scenario: str, found: Mapping[str, Mapping[str, Any]]) -> list
             RESTARTS: result["detected"],
         }
         rows += [
-            row("deploy", scenario, name, metric, over_seeds(values), COUNTS.get(metric))
+            row(NAME, scenario, name, metric, over_seeds(values), BOUNDS.get(metric))
             for metric, values in of_metric.items()
         ]
     return rows
@@ -199,7 +191,7 @@ def findings_of(scenario: str, found: Mapping[str, Mapping[str, Any]]) -> list[d
         for name, result in found.items()
         if name not in PAPER
     ]
-    _, findings = judged("deploy", scenario, claims, digits=0)
+    _, findings = judged(NAME, scenario, claims, digits=0)
     return [finding._asdict() for finding in findings]
 
 

@@ -70,19 +70,23 @@ def study(
     check_file(json_path)
     size = PRESETS[preset]
     code = sorted(Path(__file__).parent.glob("deploy_*.py"))
-    reporting = ("deploy_report.py", "deploy_figures.py", "deploy_study_figures.py", "deploy_command.py")
+    others = {
+        "deploy_report.py",
+        "deploy_figures.py",
+        "deploy_study_figures.py",
+        "deploy_command.py",
+        "deploy_seeds.py",
+    }
     settings = run_settings(
         "deploy --study",
-        [path for path in code if path.name not in reporting],
+        [path for path in code if path.name not in others],
         preset=size._asdict(),
         seed=seed,
     )
     folder = TaskFolder(out, settings, overwrite)
     for stage in stages(size, seed, out):
         run_missing("deploy", stage, folder, jobs, console)
-        if stage[0].name.startswith("serve"):  # nothing to tell yet
-            continue
-        summary = write_summary(folder, **study_found(folder, size))
+    summary = write_summary(folder, **study_found(folder, size))
     console.print(study_table(summary))
     for picture in draw_study(folder, summary, out):
         console.print(f"Figure: {picture}", style="bold", highlight=False, soft_wrap=True)

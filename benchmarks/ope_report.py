@@ -29,7 +29,7 @@ slate estimators where their assumptions hold, and that of DR and IPS for a mode
 
 
 def study_results(folder: TaskFolder, worlds: Sequence[StudyWorld], parts: int) -> dict[str, Any]:
-    """Rows from saved results, and what they show, a finding where a check holds in every row.
+    """Rows from saved results, and what they show: a finding for each check, shown where all rows hold.
 
     A row has scenario, policy, estimator, rows (mean number of decisions in a log), sessions, logs, truth,
     truth_se, bias, bias_se (of both means), sd, rmse, coverage (share of logs whose interval holds the

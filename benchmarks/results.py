@@ -109,7 +109,7 @@ def read_section(path: Path) -> Section:
 
 
 def reported_figures(sections: Sequence[Section]) -> dict[str, Any]:
-    """The figures of all comparisons in one form, and where they come from; other commands have none.
+    """The figures of all commands whose rows have the form of `rows.row`, and where they come from.
 
     Returns:
         {"sources", "rows"}: experiment, settings, seeds and provenance of each section; rows as `rows.row`

@@ -41,8 +41,8 @@ class Reinforce(SoftmaxPolicy):
     regressed on G. That is the default, the preset "ips"; w, A and beta are settings (`ReinforceConfig`),
     and `PRESETS` names the published combinations, from no correction to doubly robust.
 
-    The default departs twice from the paper, each because without it training fails on our logs (Ours); the
-    textbook form is `advantage="raw", warm_start=0.0`:
+    The default departs twice from the paper, since without the one training fails on our logs, without the
+    other on short ones (Ours); the textbook form is `advantage="raw", warm_start=0.0`:
 
     - Advantages below the baseline are dropped. They would push logged items down, and a policy gains by
       that objective just by leaving the log's support, where nothing contradicts it ("propensity

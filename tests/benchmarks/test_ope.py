@@ -17,6 +17,7 @@ from benchmarks.cli import app
 from benchmarks.ope_report import checks_of, orders_of, study_row, variance_excess
 from benchmarks.ope_study import estimates_of_logs, sizes_of, true_value
 from benchmarks.ope_worlds import LOGGING, STUDY, StudyWorld, study_world
+from benchmarks.results import read_results
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
 
@@ -250,6 +251,10 @@ def test_the_study_runs_resumes_and_writes_rows(tmp_path, monkeypatch):
     assert "tasks are done already, 0 to go" in printed
     assert "every log without support is reported: 56 of 56 rows" in printed
     saved = json.loads((tmp_path / "ope.json").read_text())
+    (section,) = read_results(tmp_path / "out")
+    checked = {check["check"]: check["hold"] == check["rows"] for check in saved["checks"] if check["rows"]}
+    assert [finding["shown"] for finding in section.findings] == list(checked.values())
+    assert all(map(str.startswith, (finding["text"] for finding in section.findings), checked))
     columns = ("scenario", "policy", "estimator", "rows", "bias", "bias_se", "rmse", "coverage", "support")
     assert set(columns) <= set(saved["rows"][0])
     for world in STUDY:

@@ -151,10 +151,13 @@ def test_the_table_of_arms_by_phase_is_that_of_the_saved_rows():
     head, *lines = table_after(
         "declared changes, with its paired difference to the first arm", DEPLOYMENT_PAGE
     )
+    arms = [f"results/rates-{line[0]}" for line in lines]
+    assert arms == list(DRIFT["settings"]["arms"])
     for line in lines:
         for hours, text in zip(head[1:], line[1:], strict=True):
             own, _, over = text.replace("*", "").partition(" (")
-            arm = f"results/rates-{line[0]}"
-            check(own, rows[arm, f"reward, hours {hours}"])
+            arm, metric = f"results/rates-{line[0]}", f"reward, hours {hours}"
+            check(own, rows[arm, metric])
+            assert ("**" in text) == (arm == max(arms, key=lambda other: rows[other, metric]["value"]))
             if over:
                 check(over.rstrip(")"), rows[arm, f"reward_over_control, hours {hours}"])
