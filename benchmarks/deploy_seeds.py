@@ -18,7 +18,6 @@ from benchmarks.deploy import Asked, arm_origin, check_asked
 from benchmarks.deploy_simulator import serve_arm, strategies_on_arms
 from benchmarks.experiments.claims import Claim, judged
 from benchmarks.progress import run_missing
-from benchmarks.provenance import hash_files
 from benchmarks.rows import lookup, over_seeds, row
 from benchmarks.saving import run_settings, write_summary
 from benchmarks.tasks import Task, TaskFolder, write_json
@@ -48,11 +47,11 @@ def deploy_seeds(
     scenario, world, arms = check_asked(asked)
     settings = run_settings(
         NAME,
+        [Path(__file__).with_name("deploy_simulator.py")],
         scenario=scenario,
         users=asked.users,
         batch_size=asked.batch_size,
         arms={arm: arm_origin(arm) for arm in arms},
-        deploy_code=hash_files([Path(__file__).with_name("deploy_simulator.py")]),
     )
     folder = TaskFolder(out, settings, overwrite)
     chosen = list(range(asked.seed, asked.seed + seeds))

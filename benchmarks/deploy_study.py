@@ -70,7 +70,7 @@ def study(
     check_file(json_path)
     size = PRESETS[preset]
     code = sorted(Path(__file__).parent.glob("deploy_*.py"))
-    others = {
+    no_part_of_the_runs = {
         "deploy_report.py",
         "deploy_figures.py",
         "deploy_study_figures.py",
@@ -79,7 +79,7 @@ def study(
     }
     settings = run_settings(
         "deploy --study",
-        [path for path in code if path.name not in others],
+        [path for path in code if path.name not in no_part_of_the_runs],
         preset=size._asdict(),
         seed=seed,
     )
