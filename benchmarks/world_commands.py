@@ -152,7 +152,7 @@ def throughput(
 ) -> None:
     """Measure the simulator's speed and memory: user-steps per second, single and in native batches.
 
-    With sardine-rec installed (pip install 'recsim_env[peers]') SARDINE is measured beside it, for ratios.
+    With sardine-rec installed (the `peers` extra) SARDINE is measured beside it, for ratios.
     """
     with plain_errors():
         from benchmarks.throughput import run
