@@ -239,34 +239,45 @@ write(world, sys.argv[1], users=40_000)
 """
 
 
+def partitions_on_disk(out):
+    manifest = out / "manifest.jsonl"
+    return len(LogFolder.open(out).partitions) if manifest.is_file() else 0
+
+
+def killed_after(partitions, out, seconds):
+    """Whether the child was killed, that long after that many partitions were written, before its end."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, out], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    while child.poll() is None and partitions_on_disk(out) < partitions:
+        time.sleep(0.005)
+    time.sleep(seconds)
+    child.send_signal(signal.SIGKILL)
+    code = child.wait()
+    child.stdout.close()
+    assert code in (0, -signal.SIGKILL), "it ended or was killed, but did not fail"
+    return code == -signal.SIGKILL
+
+
 @pytest.mark.slow
 def test_fifty_kills_at_random_moments_then_the_same_bytes(world, tmp_path):
+    """Moments are drawn in partitions written, not in seconds: how busy the machine is changes nothing."""
     write(world, tmp_path / "warm", users=10)
     began = time.perf_counter()
-    expected = contents(write(world, tmp_path / "uncut", users=40_000).path)
-    whole_run = time.perf_counter() - began
-    draw, kills, finished, seen = random.Random(0), 0, 0, set()
+    uncut = write(world, tmp_path / "uncut", users=40_000)
+    one_partition = (time.perf_counter() - began) / len(uncut.partitions)
+    expected = contents(uncut.path)
+    draw, kills, seen = random.Random(0), 0, set()
     while kills < 50:
-        out = tmp_path / f"log{finished}"
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, out], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(draw.uniform(0, whole_run))
-        child.send_signal(signal.SIGKILL)
-        code = child.wait()
-        child.stdout.close()
-        kills += code == -signal.SIGKILL
-        whole = LogFolder.open(out) if (out / "manifest.jsonl").is_file() else None
-        seen.add(0 if whole is None else len(whole.partitions))
-        if whole is not None:
-            whole.verify()
-            if whole.is_complete:
-                finished += 1
-    folders = [tmp_path / f"log{number}" for number in range(finished + 1)]
-    for out in folders:
+        out = tmp_path / f"log{kills}"
+        for target in sorted(draw.choices(range(len(uncut.partitions)), k=5)):
+            kills += killed_after(target, out, draw.uniform(0, one_partition))
+            seen.add(partitions_on_disk(out))
+            if (out / "manifest.jsonl").is_file():
+                LogFolder.open(out).verify()
         write(world, out, users=40_000)
         assert contents(out) == expected
-    assert len(seen) > 3, "the moments were spread over the run"
+    assert len(seen) > 5, "the moments were spread over the run"
