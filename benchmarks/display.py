@@ -36,5 +36,12 @@ class TasksFailedError(Exception):
 
 
 def missing(tasks: Sequence[Task], folder: TaskFolder) -> list[Task]:
-    """The tasks that have no result yet, in order."""
-    return [task for task in tasks if not folder.has(task.name)]
+    """The tasks that have no result yet, in order.
+
+    Raises:
+        UsageError: a result is broken or belongs to other settings; nothing has been run for nothing then.
+    """
+    done = {task.name for task in tasks if folder.has(task.name)}
+    for name in sorted(done):
+        folder.result(name)
+    return [task for task in tasks if task.name not in done]

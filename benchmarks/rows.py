@@ -16,11 +16,8 @@ RESAMPLING_SEED = 0
 SHARES = (
     "catalog_coverage",
     "exposure_gini",
-    "examined_exposure_gini",
     "exposure_entropy",
-    "examined_exposure_entropy",
     "tail_share",
-    "examined_tail_share",
     "return_rate",
     "churn_rate",
     "user_novelty",
@@ -47,7 +44,6 @@ AT_LEAST_ZERO = (
     "visits_per_user",
     "action_entropy",
     "average_popularity",
-    "examined_average_popularity",
     "system_novelty",
     "new_topics_per_user",
     "new_topics",
@@ -62,6 +58,11 @@ BOUNDS = {
 """What a metric or a curve cannot leave; intervals are cut there."""
 
 
+def bounds_of(name: str) -> tuple[float, float]:
+    """What a metric or a curve cannot leave, examined or not; everything where nothing is known."""
+    return BOUNDS.get(name.removeprefix("examined_"), (-np.inf, np.inf))
+
+
 def row(
     experiment: str,
     scenario: str,
@@ -74,7 +75,7 @@ def row(
 
     Bounds are those of the metric's name unless they are given.
     """
-    bounds = BOUNDS.get(metric, (-np.inf, np.inf)) if bounds is None else bounds
+    bounds = bounds_of(metric) if bounds is None else bounds
     ends = (interval.lower, interval.upper)
     lower, upper = (None if np.isnan(end) else float(np.clip(end, *bounds)) for end in ends)
     return {

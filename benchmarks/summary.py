@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.rows import BOUNDS, over_seeds, resampling, row
+from benchmarks.rows import bounds_of, over_seeds, resampling, row
 from benchmarks.statistics import gap_share, paired_difference, seed_band
 
 NAME = "compare"
@@ -68,7 +68,7 @@ def summary_curves(scores: Scores) -> dict[str, dict[str, dict[str, list[float |
         for name in results[0]["curves"]:
             stacked = np.stack([_extend(result["curves"][name], name, longest) for result in results])
             mean, lower, upper, _ = seed_band(stacked, resampling())
-            bounds = BOUNDS.get(name, (-np.inf, np.inf))
+            bounds = bounds_of(name)
             lower, upper = np.clip(lower, *bounds), np.clip(upper, *bounds)
             curves[agent][name] = {"mean": _plain(mean), "lower": _plain(lower), "upper": _plain(upper)}
     return curves

@@ -133,11 +133,8 @@ def write_json(path: str | Path, value: Any) -> None:
         OSError: it cannot be written, such as to a full disk; names the file.
     """
     text = json.dumps(value, indent=1, allow_nan=False) + "\n"
-    try:
-        with replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def check_writable(folder: str | Path) -> None:

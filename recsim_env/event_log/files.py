@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     A process that is killed inside the block leaves the old file, or none, under `path`, and beside it a
     hidden file that ends in `.partial`.
+
+    Raises:
+        OSError: of the block, such as of a full disk; names `path` where it named no file or the temporary one.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -22,5 +26,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename not in (None, str(temporary), temporary):
+            raise
+        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)

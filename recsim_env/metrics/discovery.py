@@ -35,7 +35,7 @@ class DiscoveryTally:
         action = as_slates(batch.action)
         if not action.size:
             return
-        rows, fresh = self.open.rows(batch.user_id)
+        rows, fresh = self.open.rows(batch.user_id, batch.step)
         known = self.open.columns["known"]
         known[rows[fresh, None], self.topic[batch.observation["history_items"][fresh]]] = True
         line, slot = np.nonzero(batch.events.reshape(action.shape) & Event.CLICK)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim_env.metrics.exploration import total_of
-from recsim_env.metrics.running import as_slates
+from recsim_env.metrics.running import as_slates, weights_of
 
 if TYPE_CHECKING:
     from recsim_env.rollout import Impressions
@@ -59,17 +59,22 @@ class SegmentTally:
     Args:
         tail: [N] bool, from `tail_items`.
         num_segments: S.
+        position_weight: [K] floats or None, what an impression counts, as in `ItemTally`.
 
     Attributes:
-        users, decisions, impressions, tail_impressions: [S] int64; reward: [S] float64.
+        users, decisions: [S] int64; exposure, tail_exposure, reward: [S] float64.
     """
 
-    def __init__(self, tail: NDArray[np.bool_], num_segments: int) -> None:
+    def __init__(
+        self,
+        tail: NDArray[np.bool_],
+        num_segments: int,
+        position_weight: NDArray[np.floating] | None = None,
+    ) -> None:
         self.tail = tail
-        self.users, self.decisions, self.impressions, self.tail_impressions = np.zeros(
-            (4, num_segments), np.int64
-        )
-        self.reward = np.zeros(num_segments)
+        self.position_weight = position_weight
+        self.users, self.decisions = np.zeros((2, num_segments), np.int64)
+        self.exposure, self.tail_exposure, self.reward = np.zeros((3, num_segments))
 
     def update(self, batch: Impressions) -> None:
         """Add one batch of decisions; rows may come in any order."""
@@ -77,13 +82,14 @@ class SegmentTally:
         segment = np.asarray(batch.observation["segment"])
         np.add.at(self.users, segment[batch.terminated | batch.truncated], 1)
         np.add.at(self.decisions, segment, 1)
-        np.add.at(self.impressions, segment, action.shape[1])
-        np.add.at(self.tail_impressions, segment, np.count_nonzero(self.tail[action], axis=1))
+        weight = weights_of(self.position_weight, action.shape[1])
+        np.add.at(self.exposure, segment, weight.sum())
+        np.add.at(self.tail_exposure, segment, self.tail[action] @ weight)
         np.add.at(self.reward, segment, batch.reward)
 
     def merge(self, other: SegmentTally) -> Self:
         """Add the sums of another tally; returns itself."""
-        for name in ("users", "decisions", "impressions", "tail_impressions", "reward"):
+        for name in ("users", "decisions", "exposure", "tail_exposure", "reward"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
 
@@ -93,7 +99,7 @@ class SegmentTally:
             return {
                 "reward_per_user": np.where(self.users, self.reward / self.users, np.nan),
                 "session_length": np.where(self.users, self.decisions / self.users, np.nan),
-                "tail_share": np.where(self.users, self.tail_impressions / self.impressions, np.nan),
+                "tail_share": np.where(self.users, self.tail_exposure / self.exposure, np.nan),
             }
 
     def result(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from recsim_env.metrics.running import as_slates
+from recsim_env.metrics.running import as_slates, weights_of
 
 if TYPE_CHECKING:
     from recsim_env.rollout import Impressions
@@ -56,10 +56,8 @@ class ItemTally:
             last = len(self.shown) - 1
             raise ValueError(f"action[{row}]: expected items in [0, {last}], got {action[row].tolist()}")
         np.add.at(self.shown, items, 1)
-        if self.position_weight is None:
-            np.add.at(self.exposure, items, 1.0)
-        else:
-            np.add.at(self.exposure, items, np.broadcast_to(self.position_weight, action.shape).ravel())
+        weight = weights_of(self.position_weight, action.shape[1])
+        np.add.at(self.exposure, items, np.broadcast_to(weight, action.shape).ravel())
         np.minimum.at(self.first_step, items, np.repeat(batch.step, action.shape[1]).astype(np.int32))
         np.minimum.at(self.first_user, items, np.repeat(batch.user_id, action.shape[1]))
 

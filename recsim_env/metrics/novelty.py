@@ -60,7 +60,7 @@ class NoveltyTally:
         action = as_slates(batch.action)
         if not action.size:
             return
-        rows, fresh = self.open.rows(batch.user_id)
+        rows, fresh = self.open.rows(batch.user_id, batch.step)
         history = batch.observation["history_items"]
         self._note(rows[fresh], np.where(history[fresh] < self.num_items, history[fresh], -1))
         seen = self.open.columns["seen"]

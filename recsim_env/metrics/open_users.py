@@ -26,17 +26,21 @@ class OpenUsers:
             name: np.zeros((0, *shape), dtype) for name, (shape, dtype) in columns.items()
         }
 
-    def rows(self, user_id: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def rows(
+        self, user_id: NDArray[np.int64], step: NDArray[np.integer]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Where the rows of some users are, made for those who have none.
 
         Args:
             user_id: [b] int64 >= 0, every user once.
+            step: [b] int >= 0, of their episodes.
 
         Returns:
             (rows [b] int64, valid until users come or go; [b] bool, who was new).
 
         Raises:
-            ValueError: a user comes twice.
+            ValueError: a user comes twice, or comes first in the middle of an episode, whose beginning
+                another shard must have.
         """
         ordered = np.sort(user_id)
         if (ordered[1:] == ordered[:-1]).any():
@@ -47,6 +51,12 @@ class OpenUsers:
         place = np.searchsorted(self.ids, user_id)
         fresh = np.append(self.ids, -1)[place] != user_id
         if fresh.any():
+            late = np.flatnonzero(fresh & (step > 0))
+            if len(late):
+                raise ValueError(
+                    f"user_id: expected episodes from their first step on, got user {user_id[late[0]]} "
+                    f"first at step {step[late[0]]}; split logs by user, not by time"
+                )
             coming = np.sort(user_id[fresh])
             where = np.searchsorted(self.ids, coming)
             self.ids = np.insert(self.ids, where, coming)

@@ -12,6 +12,12 @@ def as_slates(action: NDArray) -> NDArray[np.int64]:
     return items[:, None] if items.ndim == 1 else items
 
 
+def weights_of(position_weight: NDArray[np.floating] | None, num_slots: int) -> NDArray[np.float64]:
+    """[K] what an impression counts at each position of a slate: 1 without weights."""
+    weight = 1.0 if position_weight is None else position_weight
+    return np.broadcast_to(np.asarray(weight, np.float64), num_slots)
+
+
 def grown(array: NDArray, length: int) -> NDArray:
     """The array with zeros behind it, if it is shorter than `length` along its first axis."""
     missing = length - len(array)

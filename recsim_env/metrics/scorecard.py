@@ -29,11 +29,15 @@ if TYPE_CHECKING:
     from recsim_env.rollout import Impressions
 
 
+OF_EXPOSURE = ("popularity_lift", "segment_tail_gap")
+"""What tallies of users say of exposure."""
+
+
 class Scorecard:
     """Streams batches of impressions into metrics; scorecards of disjoint users merge into that of all.
 
-    Exposure is counted by impression; with position weights the same figures of weighted exposure stand
-    beside them, their names preceded by `examined_`.
+    Exposure is counted by impression; with position weights every figure and curve of exposure stands there
+    once more by weighted exposure, its name preceded by `examined_`.
 
     Args:
         base_popularity: [N] float64, the catalog's public base popularity.
@@ -79,14 +83,20 @@ class Scorecard:
         }
 
     def curves(self) -> dict[str, np.ndarray]:
-        """`cumulative_reward`, `survival`, `coverage` by step [T], and `lorenz` at 101 shares of items."""
+        """`cumulative_reward`, `survival`, `coverage` by step [T], and `lorenz` at 101 shares of items.
+
+        With position weights also `examined_lorenz`.
+        """
         reward = self.engagement.cumulative_reward()
-        return {
+        curves = {
             "cumulative_reward": reward,
             "survival": self.engagement.survival(),
             "coverage": coverage_by_step(self.items.first_step, len(reward)),
             "lorenz": lorenz_curve(self.items.shown),
         }
+        if self.items.position_weight is not None:
+            curves["examined_lorenz"] = lorenz_curve(self.items.exposure)
+        return curves
 
 
 class FullScorecard(Scorecard):
@@ -117,10 +127,15 @@ class FullScorecard(Scorecard):
         self.states = StateTally(catalog.topic, catalog.num_topics, num_segments)
         self.taste = TasteTally(self.base_popularity, num_segments)
         self.segments = SegmentTally(self.tail, num_segments)
+        self.examined_taste = self.examined_segments = None
+        if position_weight is not None:
+            self.examined_taste = TasteTally(self.base_popularity, num_segments, position_weight)
+            self.examined_segments = SegmentTally(self.tail, num_segments, position_weight)
 
     def _tallies(self) -> list[str]:
         names = ["novelty", "discovery", "states", "taste", "segments"]
-        return names if self.regret is None else ["regret", *names]
+        optional = ["regret", "examined_taste", "examined_segments"]
+        return names + [name for name in optional if getattr(self, name) is not None]
 
     def update(self, batch: Impressions) -> None:
         """Add one batch of decisions of whole episodes, as `rollout` yields them."""
@@ -139,11 +154,16 @@ class FullScorecard(Scorecard):
         """Every scalar metric by name; see the tallies and functions of this package for the definitions."""
         figures = super().result()
         for name in self._tallies():
-            figures |= getattr(self, name).result()
-        shown, topic = self.items.shown, self.catalog.topic
-        figures["system_novelty"] = self_information(shown, self.base_popularity)
-        figures["topic_disparity"] = disparity(shown, self.base_popularity, topic)
+            of_tally = getattr(self, name).result()
+            if name.startswith("examined_"):
+                of_tally = {f"examined_{key}": of_tally[key] for key in OF_EXPOSURE if key in of_tally}
+            figures |= of_tally
+        figures["system_novelty"] = self_information(self.items.shown, self.base_popularity)
         return figures
+
+    def _exposure(self, exposure: np.ndarray) -> dict[str, float]:
+        moved = disparity(exposure, self.base_popularity, self.catalog.topic)
+        return super()._exposure(exposure) | {"topic_disparity": moved}
 
     def curves(self) -> dict[str, np.ndarray]:
         """Those of `Scorecard`, `new_topics` by step, and those of `RegretTally`."""

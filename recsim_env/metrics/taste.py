@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim_env.metrics.open_users import OpenUsers
-from recsim_env.metrics.running import as_slates
+from recsim_env.metrics.running import as_slates, weights_of
 
 if TYPE_CHECKING:
     from recsim_env.rollout import Impressions
@@ -22,6 +22,8 @@ class TasteTally:
     Args:
         base_popularity: [N] float64, the catalog's public base popularity.
         num_segments: S.
+        position_weight: [K] floats or None, what an impression counts in the mean of what a user was shown,
+            as in `ItemTally`.
 
     Attributes:
         users: [S] int64, users with a history whose episode has ended.
@@ -29,7 +31,13 @@ class TasteTally:
             they were shown.
     """
 
-    def __init__(self, base_popularity: NDArray[np.float64], num_segments: int) -> None:
+    def __init__(
+        self,
+        base_popularity: NDArray[np.float64],
+        num_segments: int,
+        position_weight: NDArray[np.floating] | None = None,
+    ) -> None:
+        self.position_weight = position_weight
         self.popularity = np.append(base_popularity, 0.0)  # the padding of histories
         self.users = np.zeros(num_segments, np.int64)
         self.chosen, self.shown = np.zeros((2, num_segments))
@@ -40,14 +48,15 @@ class TasteTally:
         action = as_slates(batch.action)
         if not action.size:
             return
-        rows, fresh = self.open.rows(batch.user_id)
+        rows, fresh = self.open.rows(batch.user_id, batch.step)
         columns = self.open.columns
         history = batch.observation["history_items"][fresh]
         known = np.count_nonzero(history < len(self.popularity) - 1, axis=1)
         with np.errstate(invalid="ignore"):
             columns["chosen"][rows[fresh]] = self.popularity[history].sum(axis=1) / known
-        columns["sum"][rows] += self.popularity[action].sum(axis=1)
-        columns["count"][rows] += action.shape[1]
+        weight = weights_of(self.position_weight, action.shape[1])
+        columns["sum"][rows] += self.popularity[action] @ weight
+        columns["count"][rows] += weight.sum()
         over = batch.terminated | batch.truncated
         ended = rows[over]
         chosen, shown = columns["chosen"][ended], columns["sum"][ended] / columns["count"][ended]

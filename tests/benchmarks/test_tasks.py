@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.display import TasksFailedError
+from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.tasks import Task, TaskFolder, check_writable, describe_difference, fingerprint, write_json
 from benchmarks.workers import run_tasks
@@ -52,6 +53,14 @@ def test_a_broken_result_is_named(tmp_path, content):
     folder.path("x").write_text(content)
     with pytest.raises(UsageError, match=r"x\.json is no result of a task .*delete it"):
         folder.result("x")
+
+
+def test_a_broken_result_is_named_before_anything_runs(tmp_path):
+    folder, recorder = TaskFolder(tmp_path, {"a": 1}), Recorder()
+    folder.path("slow").write_text("{")
+    with pytest.raises(UsageError, match=r"slow\.json is no result of a task"):
+        Engine("serial").run(tasks_of(2, 0.0), folder, recorder)
+    assert recorder.started == []
 
 
 def test_a_killed_run_leaves_whole_results_no_process_and_resumes(tmp_path):

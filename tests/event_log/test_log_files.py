@@ -1,13 +1,14 @@
 """Event logs as files: nothing is lost, and what is damaged, cut or something else is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recsim_env.event_log import COLUMNS, METADATA_KEY, EventLog
+from recsim_env.event_log import COLUMNS, METADATA_KEY, EventLog, replacing
 from tests.event_log.synthetic import HISTORY, SLOTS, synthetic_log
 
 
@@ -124,3 +125,29 @@ def test_files_of_the_first_schema_are_read(tmp_path):
     loaded = EventLog.load(path)
     assert loaded.policy == "old"
     np.testing.assert_array_equal(loaded.history_items, log.history_items)
+
+
+def write_new(path, target):
+    """Replace a file by way of a link to another one, which takes what is written."""
+    with replacing(path) as temporary:
+        temporary.symlink_to(target)
+        temporary.write_text("new")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_full_disk_is_reported_by_the_name_of_the_file(tmp_path):
+    (tmp_path / "report.html").write_text("old")
+    with pytest.raises(OSError, match=r"No space left on device: '.*/report\.html'"):
+        write_new(tmp_path / "report.html", "/dev/full")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text() == "old"
+
+
+def read_meanwhile(path, other):
+    with replacing(path):
+        other.read_text()
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="elsewhere"):
+        read_meanwhile(tmp_path / "report.html", tmp_path / "elsewhere")

@@ -49,6 +49,13 @@ def test_segments_by_hand():
     )
 
 
+def test_segments_by_hand_when_only_the_first_position_is_examined():
+    tally = SegmentTally(np.array([False, False, True, True]), 3, np.array([1.0, 0.0]))
+    for part in hand_log():
+        tally.update(part)
+    np.testing.assert_allclose(tally.by_segment()["tail_share"], [1 / 2, 1.0, np.nan])
+
+
 def test_negative_rewards_have_no_parity():
     tally = SegmentTally(np.zeros(4, bool), 2)
     part = batch([7, 9], 0, [[0, 0], [0, 0]], [[0], [1]], [[0], [0]], over=[7, 9])
@@ -66,4 +73,4 @@ def test_segments_add_up_to_everybody():
         tally.update(part)
     assert tally.reward.sum() == pytest.approx(sum(part.reward.sum() for part in log))
     assert tally.users.sum() == 40
-    assert tally.tail_impressions.sum() == sum((part.action > 9).sum() for part in log)
+    assert tally.tail_exposure.sum() == sum((part.action > 9).sum() for part in log)

@@ -60,6 +60,11 @@ def test_popularity_lift_by_hand():
     np.testing.assert_allclose(tally.by_segment(), [lift, np.nan])
 
 
+def test_popularity_lift_by_hand_when_only_the_first_position_is_examined():
+    tally = fed(TasteTally(np.array([0.5, 0.4, 0.05, 0.05]), 2, np.array([1.0, 0.0])))
+    assert tally.result() == pytest.approx({"popularity_lift": (0.55 / 2) / 0.45 - 1})
+
+
 def test_no_taste_on_record_no_figure():
     cold = [batch([1], 0, [[PAD, PAD]], [[0]], [[0]], over=[1])]
     assert fed(TasteTally(np.ones(4), 2), cold).result() == {}

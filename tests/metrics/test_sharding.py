@@ -72,27 +72,33 @@ def test_nobody_is_remembered_once_everybody_has_left():
 
 def test_every_figure_of_the_scorecard_is_there():
     figures = WHOLE.result()
-    assert len(figures) == 33
+    assert len(figures) == 36
     assert not [name for name, value in figures.items() if not np.isfinite(value)]
 
 
-def test_users_split_in_the_middle_of_an_episode_are_named():
+def test_users_whose_episode_goes_on_in_both_shards_are_named():
     user = LOG[2].user_id[0]  # still there at the third step
-    first, second = (card_of([part.rows(part.user_id == user)]) for part in LOG[:2])
+    first, second = (card_of([part.rows(part.user_id == user) for part in LOG[:end]]) for end in (1, 2))
     with pytest.raises(ValueError, match=f"user {user} is in the middle of an episode in both"):
         first.merge(second)
 
 
+def test_logs_split_by_time_are_refused():
+    """Whoever is in the middle of an episode where the second part begins would be taken for new."""
+    with pytest.raises(ValueError, match=r"got user \d+ first at step 3; split logs by user, not by time"):
+        card_of(LOG[3:])
+
+
 def test_open_users_keep_their_rows_as_others_come_and_go():
     users = OpenUsers({"sum": ((2,), np.float64)})
-    rows, fresh = users.rows(np.array([9, 4]))
+    rows, fresh = users.rows(np.array([9, 4]), np.zeros(2))
     assert fresh.all()
     users.columns["sum"][rows] = [[9, 9], [4, 4]]
-    rows, fresh = users.rows(np.array([4, 7, 9, 1]))
+    rows, fresh = users.rows(np.array([4, 7, 9, 1]), np.array([3, 0, 3, 0]))
     np.testing.assert_array_equal(fresh, [False, True, False, True])
     np.testing.assert_array_equal(users.columns["sum"][rows, 0], [4, 0, 9, 0])
     users.close(np.array([4, 1]))
     np.testing.assert_array_equal(users.ids, [7, 9])
     np.testing.assert_array_equal(users.columns["sum"][:, 0], [0, 9])
     with pytest.raises(ValueError, match="several of 7"):
-        users.rows(np.array([7, 7]))
+        users.rows(np.array([7, 7]), np.zeros(2))
