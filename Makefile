@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install compare test test-slow lint format types clean
+.PHONY: help install compare test test-slow test-ray lint format types clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ test: $(STAMP) ## Run the tests (ARGS="tests/kernel -x" passes arguments on)
 
 test-slow: $(STAMP) ## Run the tests that train agents or measure speed
 	$(BIN)/python -m pytest -n 0 -m slow $(ARGS)
+
+test-ray: $(STAMP) ## Install Ray and run the tests of --engine ray, also those that are skipped without it
+	$(BIN)/python -m pip install -c constraints.txt -e ".[dev,ray]"
+	$(BIN)/python -m pytest -n 0 -m "slow or not slow" tests/benchmarks/test_engines.py $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff check .

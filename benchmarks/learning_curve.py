@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from benchmarks.curve_report import arm_name, curve_table, draw_learning_curve
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, score_agent
+from benchmarks.experiments.paired import Difference, Twin, of_twins
 from benchmarks.progress import run_missing
-from benchmarks.rows import over_seeds, row
+from benchmarks.rows import lookup, over_seeds, row
 from benchmarks.saving import write_csv, write_rows, write_summary
 from benchmarks.statistics import gap_share
+from benchmarks.style import display_name
 from benchmarks.summary import CEILING, FLOOR, metric_values
 from benchmarks.tasks import Task, TaskFolder
 from recsim_env import WorldConfig, get_scenario
@@ -81,20 +83,24 @@ def learning_curve(
 def report(
     folder: TaskFolder, learners: Sequence[str], lengths: Sequence[int], seeds: Sequence[int]
 ) -> dict[str, Any]:
-    """Write `per_seed.csv`, `summary.json` and the figure from saved results; returns the summary."""
+    """Write `per_seed.csv`, `summary.json` and the figure from saved results; returns the summary.
+
+    An agent that takes part with a setting changed is a control of the agent, compared with it at every size.
+    """
     fixed = {agent: _reward(folder, [task_name(agent, seed) for seed in seeds]) for agent in FIXED}
     rows: list[dict[str, Any]] = []
     per_seed: list[dict[str, Any]] = []
+    rewards: dict[str, np.ndarray] = {}
+    scenario = folder.settings["scenario"]
     cases = [(agent, length) for agent in learners for length in sorted(lengths)]
     for agent, length in [*cases, ("logging", None)]:
         reward = fixed["logging"]
         if length is not None:
             reward = _reward(folder, [sized_name(agent, length, seed) for seed in seeds])
         share = gap_share(reward, fixed[FLOOR], fixed[CEILING])
+        rewards[arm_name(agent, length)] = reward
         for metric, values in (("reward_per_user", reward), ("gap_share", share)):
-            rows.append(
-                row(NAME, folder.settings["scenario"], arm_name(agent, length), metric, over_seeds(values))
-            )
+            rows.append(row(NAME, scenario, arm_name(agent, length), metric, over_seeds(values)))
         per_seed += [
             {
                 "agent": agent,
@@ -105,6 +111,18 @@ def report(
             }
             for seed, value, closed in zip(seeds, reward.tolist(), share.tolist(), strict=True)
         ]
+    twins = [
+        Twin(arm_name(agent, length), arm_name(control, length), "")
+        for agent in learners
+        for control in learners
+        if control.startswith(f"{agent}:") or control.startswith(f"{agent},")
+        for length in sorted(lengths)
+    ]
+    compared = of_twins(twins, rewards)
+    found = lookup(rows)
+    rows += [
+        one.row(NAME, scenario, twin.agent, f"reward_minus_{twin.control}") for twin, one in compared.items()
+    ]
     write_csv(folder.folder / "per_seed.csv", per_seed)
     saved = write_summary(
         folder,
@@ -113,9 +131,43 @@ def report(
         seeds=list(seeds),
         rows=rows,
         per_seed=per_seed,
+        findings=[*share_findings(found, learners, sorted(lengths)), *twin_findings(compared)],
     )
     draw_learning_curve(saved, folder.folder)
     return saved
+
+
+def share_findings(
+    found: Mapping[tuple[str, str], Mapping[str, Any]], learners: Sequence[str], lengths: Sequence[int]
+) -> list[dict[str, Any]]:
+    """What each learner closes of the gap, size by size."""
+    findings = []
+    for agent in learners:
+        shares = [found[arm_name(agent, length), "gap_share"] for length in lengths]
+        text = ", ".join(
+            f"{share_text(share)} from {length:,}" for length, share in zip(lengths, shares, strict=True)
+        )
+        findings.append(
+            {"text": f"{display_name(agent)} closes of the gap: {text} decisions.", "shown": True}
+        )
+    return findings
+
+
+def share_text(share: Mapping[str, Any]) -> str:
+    """A share of the gap in percent, with its interval where there are several seeds."""
+    text = f"{100 * share['value']:.0f}%"
+    if share["lower"] is None:
+        return text
+    return f"{text} [{100 * share['lower']:.0f}, {100 * share['upper']:.0f}]"
+
+
+def twin_findings(compared: Mapping[Twin, Difference]) -> list[dict[str, Any]]:
+    """Every learner against its controls on the same logs."""
+    return [
+        {"text": f"{display_name(twin.agent)} {one.verdict} {display_name(twin.control)}: {one.text}.",
+         "shown": one.shown}
+        for twin, one in compared.items()
+    ]  # fmt: skip
 
 
 def _reward(folder: TaskFolder, names: Sequence[str]) -> np.ndarray:

@@ -13,12 +13,14 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.choices import check_file
-from benchmarks.results import WIDE_ROWS, Section, read_results, reported_figures
+from benchmarks.results import Section, number_text, read_results, reported_figures
 from benchmarks.svg import colour_rules, colours, inline_svg
 from benchmarks.tasks import check_writable, write_json
 from recsim_env.event_log import replacing
 
 PAGE, TEXT = "report.html", "report.md"
+MANY_ROWS = 400
+"""Longer tables are there to be opened."""
 
 
 def report(folder: Path, out: Path | None, json_path: Path | None, console: Console) -> list[Path]:
@@ -96,7 +98,7 @@ def findings_html(findings: Sequence[Mapping[str, Any]]) -> str:
 
 def table_html(section: Section, place: int) -> str:
     """The rows, with a button in every heading that sorts by it."""
-    rows = section.rows[:WIDE_ROWS]
+    rows = section.rows
     if not rows:
         return ""
     heads = "".join(
@@ -104,12 +106,11 @@ def table_html(section: Section, place: int) -> str:
         for key in rows[0]
     )
     body = "".join(f"<tr>{''.join(map(cell_html, row.values()))}</tr>" for row in rows)
-    more = len(section.rows) - len(rows)
-    note = f" The first {len(rows)}; {more} more are in {section.folder / 'summary.json'}." if more else ""
+    opened = " open" if len(rows) <= MANY_ROWS else ""
     return (
-        f"<details open><summary>{counted(section.rows, 'row')}</summary>"
+        f"<details{opened}><summary>{counted(rows, 'row')}</summary>"
         f'<div class="scroll" tabindex="0" role="region" aria-labelledby="h{place}">'
-        f"<table><caption>Click a heading to sort.{html.escape(note)}</caption>"
+        f"<table><caption>Click a heading to sort.</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )
 
@@ -126,13 +127,6 @@ def cell_html(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return f"<td>{html.escape(str(value))}</td>"
     return f'<td class="number" data-value="{value!r}">{html.escape(number_text(value))}</td>'
-
-
-def number_text(value: float) -> str:
-    """A number as a reader wants it: thousands separated, four digits that matter."""
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def figure_label(path: Path, section: Section) -> str:
@@ -152,7 +146,7 @@ def make_text(sections: Sequence[Section]) -> str:
             if texts:
                 parts.append(f"\n{heading}:\n\n" + "".join(f"- {text}\n" for text in texts))
         held = f"{counted(section.rows, 'row')} and {counted(section.figures, 'figure')}"
-        parts.append(f"\n{held}: `{section.folder}`. ")
+        parts.append(f"\n{held}: `{section.folder}`, by `{section.about['command_line']}`. ")
         origin = section.about["provenance"]
         parts.append(f"Commit {origin.get('commit')}, stream version {origin.get('stream_version')}.\n")
     return "".join(parts)

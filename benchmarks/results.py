@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,13 @@ ASKED = {
     "ope --study": "How far are off-policy estimates from the truth, and do their intervals hold it?",
 }
 SKIPPED = ("tasks",)
-WIDE_ROWS = 400
-"""Tables beyond so many rows show the first, and say so; the rest is in the file."""
+OVERVIEW = {
+    "reward_per_user": "Reward per user",
+    "catalog_coverage": "Share of the catalog that was shown",
+    "tail_share": "Share of impressions in the long tail",
+    "exposure_gini": "Gini coefficient of exposure",
+}
+"""Metric -> what the main job's answer calls it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Section:
         rows: flat dicts of text and numbers with the same keys; missing values are None.
         figures: SVG files.
         folder: where all of it came from.
-        about: settings, seeds and provenance, for a reader who wants to run it again.
+        about: command line, settings, seeds and provenance, for a reader who wants to run it again.
     """
 
     title: str
@@ -101,6 +107,7 @@ def read_section(path: Path) -> Section:
         sorted(path.parent.glob("*.svg")),
         path.parent,
         {
+            "command_line": command_line(summary, settings),
             "settings": {key: value for key, value in settings.items() if key != "world"},
             **({"seeds": summary["seeds"]} if "seeds" in summary else {}),
             "provenance": origin,
@@ -112,8 +119,8 @@ def reported_figures(sections: Sequence[Section]) -> dict[str, Any]:
     """The figures of all commands whose rows have the form of `rows.row`, and where they come from.
 
     Returns:
-        {"sources", "rows"}: experiment, settings, seeds and provenance of each section; rows as `rows.row`
-        has them.
+        {"sources", "rows"}: experiment, command line, settings, seeds and provenance of each section; rows as
+        `rows.row` has them.
     """
     sources, rows = [], []
     for section in sections:
@@ -130,6 +137,22 @@ def reported_figure(row: Mapping[str, Any]) -> dict[str, Any]:
         against = "per_user" if row["control"] is None else f"minus_{row['control']}"
         row = {**row, "metric": f"reward_{against}", "value": row["mean"]}
     return {key: row[key] for key in KEYS}
+
+
+def command_line(summary: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """How the command is typed again, but for where results go and how they are computed."""
+    given: dict[str, Any] = {"experiment": summary.get("experiment"), "preset": settings.get("preset")}
+    if given["experiment"] is None:
+        scenario = str(settings.get("scenario", "")).removeprefix("recsim_env/")
+        agents = [agent for agent in summary.get("agents", []) if agent not in REFERENCES]
+        given |= {"scenario": scenario if "world" in settings else None, "agents": ",".join(agents)}
+        given["sizes"] = ",".join(map(str, summary.get("sizes", [])))
+    elif len(settings.get("scenarios", [])) == 1:
+        given["scenario"] = settings["scenarios"][0]
+    if seeds := summary.get("seeds"):
+        given |= {"seeds": len(seeds), "first-seed": seeds[0] or None}
+    options = [f"--{name} {shlex.quote(str(value))}" for name, value in given.items() if value]
+    return " ".join(["recsim-env", summary["command"], *options])
 
 
 def settings_of(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,9 +181,16 @@ def same_keys(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def comparison_findings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What the main job found: each learner against the logging policy and popular items, by intervals."""
+    """What the main job found: who has most of what was asked about; learners against their references.
+
+    Differences from the logging policy and popular items go by intervals.
+    """
     found = lookup(rows)
-    findings = []
+    findings = [
+        {"text": f"{called}: {ranking}.", "shown": True}
+        for metric, called in OVERVIEW.items()
+        if (ranking := ranked(rows, metric))
+    ]
     for agent in dict.fromkeys(row["agent"] for row in rows):
         if agent in REFERENCES:
             continue
@@ -180,3 +210,20 @@ def comparison_findings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
                 }
             )
     return findings
+
+
+def ranked(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """All agents by one figure, the highest first, with intervals where there are several seeds."""
+    having = sorted((row for row in rows if row["metric"] == metric), key=lambda row: -row["value"])
+    return "; ".join(
+        f"{display_name(row['agent'])} {number_text(row['value'])}"
+        + ("" if row["lower"] is None else f" [{number_text(row['lower'])}, {number_text(row['upper'])}]")
+        for row in having
+    )
+
+
+def number_text(value: float) -> str:
+    """A number as a reader wants it: thousands separated, four digits that matter."""
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"

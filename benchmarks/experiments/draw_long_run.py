@@ -12,6 +12,7 @@ from benchmarks.experiments.score_long_run import CUTOFF, RANKED, reward_name, s
 from benchmarks.labels import label_points
 from benchmarks.rows import lookup_row
 from benchmarks.style import Look, display_name, figure
+from benchmarks.summary import CEILING
 
 ACCURACY = f"ndcg@{CUTOFF}"
 Rows = Sequence[Mapping[str, Any]]
@@ -79,6 +80,12 @@ def draw_accuracy(rows: Rows, scenarios: Sequence[str], ranked: Sequence[str], f
                 )
                 for agent, look in looks.items()
             ]
+            oracle = lookup_row(rows, scenario, CEILING, "reward_per_user")["value"]
+            panel.axhline(oracle, color="#6b6b6b", lw=0.9, ls=(0, (4, 2)))
+            panel.annotate(
+                display_name(CEILING), (1, oracle), xycoords=("axes fraction", "data"), xytext=(-4, 3),
+                textcoords="offset points", ha="right", fontsize=8, color="#6b6b6b",
+            )  # fmt: skip
             panel.set_title(scenario + alike_text(rows, scenario))
             panel.set_xlabel(f"NDCG@{CUTOFF} of held-out clicks")
             panel.set_ylabel("reward per user")

@@ -80,13 +80,16 @@ Values = Mapping[tuple[str, str, str], np.ndarray]
 
 def with_data(size: Size, path: Path, out: Path) -> Size:
     """The size for a user's own files, which are read once and kept as `interactions-*.npz` in `out`."""
-    name, data = sessions.read_data(path, size["most_sessions"])
+    name, by_split = sessions.read_data(path, size["most_sessions"])
     contents = hashlib.sha256()
-    for column in data[:4]:
-        contents.update(np.ascontiguousarray(column).tobytes())
+    for data in by_split.values():
+        for column in data[:4]:
+            contents.update(np.ascontiguousarray(column).tobytes())
     digest = contents.hexdigest()[:16]
-    file = out / f"interactions-{digest}.npz"
-    sessions.save(file, data)
+    files = {kind: out / f"interactions-{digest}-{kind}.npz" for kind in by_split}
+    for kind, file in files.items():
+        sessions.save(file, by_split[kind])
+    data = by_split[sessions.RANDOM]
     facts = {
         "name": name,
         "digest": digest,
@@ -95,7 +98,12 @@ def with_data(size: Size, path: Path, out: Path) -> Size:
         "sessions": int(data.session[-1]) + 1,
         "items": data.num_items,
     }
-    return {**size, "scenario": name, "data": facts, "data_file": str(file)}
+    return {
+        **size,
+        "scenario": name,
+        "data": facts,
+        "data_file": {kind: str(file) for kind, file in files.items()},
+    }
 
 
 def agents_of(size: Size) -> list[str]:
@@ -126,7 +134,7 @@ def tasks(size: Size, seeds: Sequence[int]) -> list[Task]:
                 "seed": seed,
                 "log_decisions": size["log_decisions"],
                 "epochs": size["epochs"],
-                "data_file": size.get("data_file"),
+                "data_file": size.get("data_file", {}).get(split),
             },
         )
         for agent, split in reversed(arms_of(size))
@@ -151,7 +159,7 @@ def score_agent(
 ) -> dict[str, Any]:
     """One repetition: split, train, rank; a simulator's log is of the seed too."""
     if data_file is None:
-        data = sessions.from_simulator(scenario, log_decisions, seed)
+        data = sessions.from_simulator(scenario, log_decisions, seed, split)
     else:
         data = sessions.load(Path(data_file))
     train, validation, test = sessions.split(data, split, seed)

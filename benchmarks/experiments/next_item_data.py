@@ -29,6 +29,8 @@ SAMPLING_SEED = 0
 """Of the sessions that stand for a long file; the same in every repetition, as in the papers."""
 CLICKS, BUYS, EVENTS = "yoochoose-clicks.dat", "yoochoose-buys.dat", "events.csv"
 TRAIN, VALIDATION, TEST = 0, 1, 2
+KINDS = RANDOM, TEMPORAL = "random", "temporal"
+"""Of splits."""
 
 
 class Interactions(NamedTuple):
@@ -40,6 +42,8 @@ class Interactions(NamedTuple):
         purchase: [m] bool; all others are clicks.
         time: [m] int64, never decreasing within a session; any unit.
         num_items: N.
+        least_count: items with fewer interactions in the training sessions are to be removed; 1 where rare
+            ones are gone already.
     """
 
     session: np.ndarray
@@ -47,11 +51,18 @@ class Interactions(NamedTuple):
     purchase: np.ndarray
     time: np.ndarray
     num_items: int
+    least_count: int = 1
 
     def rows(self, kept: np.ndarray) -> Interactions:
         """Some of the rows; sessions keep their numbers."""
         columns = (self.session[kept], self.item[kept], self.purchase[kept], self.time[kept])
-        return Interactions(*columns, self.num_items)
+        return Interactions(*columns, self.num_items, self.least_count)
+
+    def of_items(self, known: np.ndarray) -> Interactions:
+        """The rows of known items [N] bool, which are numbered anew."""
+        kept, number = known[self.item], np.cumsum(known) - 1
+        columns = (self.session[kept], number[self.item[kept]], self.purchase[kept], self.time[kept])
+        return Interactions(*columns, int(known.sum()))
 
 
 def prepared(
@@ -62,23 +73,27 @@ def prepared(
     *,
     least_count: int,
     most_sessions: int | None = None,
+    kind: str = RANDOM,
 ) -> Interactions:
-    """Filter, sample, and number anew.
+    """Filter, sample, and number anew, for one kind of split.
 
     First items with fewer than `least_count` interactions go, then sessions with fewer than `LEAST_LENGTH`,
-    once each; then sessions are sampled.
+    once each; then sessions are sampled. For the temporal split no items go here: which ones are rare is for
+    the training sessions to say (`split`), and that a session is long enough is said by itself alone.
 
     Args:
         session, item, time: [m] int, any numbers; rows of a session stand together, in order.
         purchase: [m] bool.
         least_count: 1 keeps all items.
         most_sessions: at most so many, drawn without replacement; None for all.
+        kind: of `KINDS`.
 
     Raises:
         UsageError: too little is left to be split.
     """
     _, code, count = np.unique(item, return_inverse=True, return_counts=True)
-    kept = np.flatnonzero(count[code] >= least_count)
+    now, later = (1, least_count) if kind == TEMPORAL else (least_count, 1)
+    kept = np.flatnonzero(count[code] >= now)
     _, code, count = np.unique(session[kept], return_inverse=True, return_counts=True)
     kept = kept[count[code] >= LEAST_LENGTH]
     ids, first, code = np.unique(session[kept], return_index=True, return_inverse=True)
@@ -96,10 +111,11 @@ def prepared(
     order = np.argsort(place[code], kind="stable")
     rows = kept[order]
     items, dense = np.unique(item[rows], return_inverse=True)
-    return Interactions(place[code][order], dense, purchase[rows], time[rows].astype(np.int64), len(items))
+    when = time[rows].astype(np.int64)
+    return Interactions(place[code][order], dense, purchase[rows], when, len(items), later)
 
 
-def from_simulator(scenario: str, num_decisions: int, seed: int) -> Interactions:
+def from_simulator(scenario: str, num_decisions: int, seed: int, kind: str) -> Interactions:
     """The positives of a log of the logging policy; users count as coming one after another."""
     from benchmarks.experiment import untrained_policies
     from recsim_env import World
@@ -109,11 +125,12 @@ def from_simulator(scenario: str, num_decisions: int, seed: int) -> Interactions
     log = positives(collect_log(get_scenario(scenario).id, policy, num_decisions, seed))
     bought = (log.events[:, 0] & Event.PURCHASE) > 0
     visit = log.user_id * (int(log.visit.max(initial=0)) + 1) + log.visit
-    return prepared(visit, log.action[:, 0], bought, np.arange(len(log)), least_count=LEAST_COUNT)
+    columns = visit, log.action[:, 0], bought, np.arange(len(log))
+    return prepared(*columns, least_count=LEAST_COUNT, kind=kind)
 
 
-def read_data(path: Path, most_sessions: int | None) -> tuple[str, Interactions]:
-    """A user's own files: the name of the data set, and its interactions as the papers prepare them.
+def read_data(path: Path, most_sessions: int | None) -> tuple[str, dict[str, Interactions]]:
+    """A user's own files: the name of the data set, and its interactions for each kind of split.
 
     Args:
         path: RetailRocket's events.csv, or YooChoose's yoochoose-clicks.dat with yoochoose-buys.dat beside
@@ -138,23 +155,27 @@ def read_data(path: Path, most_sessions: int | None) -> tuple[str, Interactions]
         raise UsageError(f"--data: {error}") from error
 
 
-def _retailrocket(path: Path, most_sessions: int | None) -> Interactions:
+def _retailrocket(path: Path, most_sessions: int | None) -> dict[str, Interactions]:
     """One sequence for each visitor; a cart counts as a purchase, transactions are left out."""
     log, _ = dense_items(read_retailrocket(path).log)
     kept = np.flatnonzero(log.events[:, 0] != Event.PURCHASE)
     cart = (log.events[kept, 0] & CART) > 0
     columns = log.user_id[kept], log.action[kept, 0], cart, log.time[kept]
-    return prepared(*columns, least_count=LEAST_COUNT, most_sessions=most_sessions)
+    return {
+        kind: prepared(*columns, least_count=LEAST_COUNT, most_sessions=most_sessions, kind=kind)
+        for kind in KINDS
+    }
 
 
-def _yoochoose(clicks: Path, most_sessions: int | None) -> Interactions:
+def _yoochoose(clicks: Path, most_sessions: int | None) -> dict[str, Interactions]:
     """Sessions as they are; all items stay."""
     buys = clicks.with_name(BUYS)
     if not buys.is_file():
         raise UsageError(f"--data: expected {BUYS} beside {clicks}; without it there are no purchases")
     log, _ = dense_items(read_yoochoose(clicks, buys).log)
     bought = (log.events[:, 0] & Event.PURCHASE) > 0
-    return prepared(log.visit, log.action[:, 0], bought, log.time, least_count=1, most_sessions=most_sessions)
+    columns = log.visit, log.action[:, 0], bought, log.time
+    return {kind: prepared(*columns, least_count=1, most_sessions=most_sessions, kind=kind) for kind in KINDS}
 
 
 def save(path: Path, data: Interactions) -> None:
@@ -167,19 +188,21 @@ def load(path: Path) -> Interactions:
     """What `save` wrote."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in Interactions._fields}
-    return Interactions(**{**arrays, "num_items": int(arrays["num_items"])})
+    whole = {name: int(arrays[name]) for name in ("num_items", "least_count")}
+    return Interactions(**{**arrays, **whole})
 
 
 def split(data: Interactions, kind: str, seed: int) -> list[Interactions]:
     """Training, validation and test sessions, 8:1:1.
 
     "random" draws sessions, as published: what other users did later is learned from. "temporal" takes them
-    by their starts, and a session that runs over the start of the next part loses what lies behind it, so
-    that nothing is learned from that happened later than anything tested (Ours).
+    by their starts, and a session that runs over the start of the next part loses what lies behind it; items
+    that are rare in the training sessions then go from all three parts. So nothing is learned from, not even
+    which items there are, that happened later than anything tested (Ours).
 
     Args:
-        data: at least ten sessions.
-        kind: "random" or "temporal".
+        data: at least ten sessions, from `prepared` for the same kind.
+        kind: of `KINDS`.
         seed: of the random split; the temporal one is the same for all.
 
     Raises:
@@ -188,16 +211,18 @@ def split(data: Interactions, kind: str, seed: int) -> list[Interactions]:
     count = int(data.session[-1]) + 1
     cuts = [count * 8 // 10, count * 9 // 10]
     place = np.arange(count)
-    if kind == "random":
+    if kind == RANDOM:
         place = np.random.default_rng([seed, count]).permutation(count)
-    elif kind != "temporal":
-        raise ValueError(f"kind: expected 'random' or 'temporal', got {kind!r}")
+    elif kind != TEMPORAL:
+        raise ValueError(f"kind: expected {RANDOM!r} or {TEMPORAL!r}, got {kind!r}")
     part = np.searchsorted(cuts, place, side="right")[data.session]
     parts = [part == number for number in (TRAIN, VALIDATION, TEST)]
-    if kind == "temporal":
-        for number, cut in zip((TRAIN, VALIDATION), cuts, strict=True):
-            parts[number] &= data.time < data.time[np.searchsorted(data.session, cut)]
-    return [data.rows(kept) for kept in parts]
+    if kind == RANDOM:
+        return [data.rows(kept) for kept in parts]
+    for number, cut in zip((TRAIN, VALIDATION), cuts, strict=True):
+        parts[number] &= data.time < data.time[np.searchsorted(data.session, cut)]
+    known = np.bincount(data.item[parts[TRAIN]], minlength=data.num_items) >= data.least_count
+    return [data.rows(kept).of_items(known) for kept in parts]
 
 
 def public_catalog(train: Interactions) -> PublicCatalog:

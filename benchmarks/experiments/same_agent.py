@@ -155,7 +155,7 @@ def core_seconds(size: Size, seeds: Sequence[int]) -> float:
 EXPERIMENT = Definition(
     NAME,
     "Is the same agent, run twice, declared different in at most 5% of repetitions? It is the false alarm "
-    "rate of every comparison that this project reports.",
+    "rate of one paired difference by the rule that comparisons of eight seeds or more follow.",
     SIZES,
     tasks,
     score,

@@ -13,12 +13,14 @@ from benchmarks.experiments.paired import Difference, differences
 from benchmarks.rows import over_seeds, row
 from benchmarks.statistics import Interval
 from benchmarks.style import display_name
-from benchmarks.summary import metric_values
+from benchmarks.summary import CEILING, FLOOR, metric_values
 
 NAME = "long-run"
 CUTOFF = 10
 ACCURACIES = (f"hr@{CUTOFF}", f"ndcg@{CUTOFF}")
-METRICS = ("reward_per_user", "session_length", *ACCURACIES)
+METRICS = ("reward_per_user", "session_length")
+REFERENCES = (FLOOR, CEILING)
+"""They read nothing of a log, and have no next-item accuracy."""
 RANKED = "all ranked"
 """In place of an agent."""
 CORRELATIONS: dict[str, Callable[..., Any]] = {"kendall": stats.kendalltau, "spearman": stats.spearmanr}
@@ -43,13 +45,15 @@ def score_results(
     findings: list[Finding] = []
     for scenario, of_agents in results.items():
         for agent, of_seeds in of_agents.items():
-            values = {metric: metric_values(of_seeds, metric) for metric in METRICS}
+            metrics = METRICS if agent in REFERENCES else (*METRICS, *ACCURACIES)
+            values = {metric: metric_values(of_seeds, metric) for metric in metrics}
             values |= {reward_name(horizon): reward_until(of_seeds, horizon) for horizon in horizons}
             rows += [
                 row(NAME, scenario, agent, metric, over_seeds(list(of))) for metric, of in values.items()
             ]
         for part in (
             foresight(scenario, of_agents, gammas, horizons),
+            beyond_myopia(scenario, of_agents, gammas),
             agreement(scenario, {agent: of_agents[agent] for agent in ranked}),
         ):
             rows += part[0]
@@ -115,6 +119,32 @@ def foresight_finding(
         f"{'; '.join(parts)}. {'* shown after Holm.' if shown else 'None is shown after Holm.'}",
         shown,
     )
+
+
+def beyond_myopia(
+    scenario: str, of_agents: Mapping[str, Sequence[Mapping[str, Any]]], gammas: Sequence[float]
+) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Every learner of the sweeps against the oracle of the next reward; corrected for all of them."""
+    agents = [agent for family in swept(gammas).values() for agent in family]
+    oracle = metric_values(of_agents[CEILING], "reward_per_user")
+    if len(oracle) < 2:
+        return [], []
+    pairs = [(metric_values(of_agents[agent], "reward_per_user"), oracle) for agent in agents]
+    found = dict(zip(agents, differences(pairs), strict=True))
+    rows = [one.row(NAME, scenario, agent, f"reward_minus_{CEILING}") for agent, one in found.items()]
+    above = [agent for agent, one in found.items() if one.shown and one.interval.mean > 0]
+    named = above or [max(found, key=lambda agent: found[agent].interval.mean)]
+    text = "; ".join(f"{display_name(agent)} {found[agent].text}" for agent in named)
+    said = f"{len(above) or 'none'} of {len(agents)} learners acting by values"
+    return rows, [
+        Finding(
+            f"{scenario}: shown to earn more than the myopic oracle: {said}. It has "
+            f"{written(over_seeds(list(oracle)))} over the whole session (random items: "
+            f"{written(over_seeds(list(metric_values(of_agents[FLOOR], 'reward_per_user'))))}); "
+            f"{'' if above else 'nearest comes '}{text}.",
+            bool(above),
+        )
+    ]
 
 
 def gamma_of(agent: str) -> str:

@@ -135,11 +135,15 @@ def scenario_rows(
 
 
 def leaders(scores: Mapping[str, Interval], count: int) -> str:
-    """The agents of highest score, with their intervals; oracles and controls aside."""
+    """The learners of highest score, with their intervals, and the best control if it is among them."""
     shown = {twin.agent for twin in TWINS} - {SHUFFLED}
-    able = [a for a in scores if a not in (FLOOR, CEILING) and (":" not in a or a in shown)]
-    best = sorted(able, key=lambda agent: -scores[agent].mean)[:count]
-    return "; ".join(f"{display_name(agent)} {percent(scores[agent])}" for agent in best)
+    able = sorted((a for a in scores if a not in (FLOOR, CEILING)), key=lambda agent: -scores[agent].mean)
+    learners = [agent for agent in able if ":" not in agent or agent in shown][:count]
+    text = "; ".join(f"{display_name(agent)} {percent(scores[agent])}" for agent in learners)
+    control = next((agent for agent in able if ":" in agent and agent not in shown), None)
+    if control is None or scores[control].mean < scores[learners[-1]].mean:
+        return text
+    return f"{text} (and, a control, by {display_name(control)} {percent(scores[control])})"
 
 
 def order_finding(scenario: str, reward: Mapping[str, np.ndarray], gap: Gap) -> Finding:
@@ -255,11 +259,16 @@ def improvement(
         np.stack([rewards[world][agent] for world in worlds], axis=1) for agent in (twin.agent, twin.control)
     )
     chance = as_interval(improvement_interval(first, second, resampling()), len(first))
-    shown = chance.lower > 0.5 or chance.upper < 0.5
+    # Where the seeds of each world agree and the worlds do not, resampled seeds say nothing of the spread.
+    known = chance.lower < chance.upper or chance.mean in (0.0, 1.0)
+    shown = known and (chance.lower > 0.5 or chance.upper < 0.5)
+    said = (
+        written(chance) if known else f"{chance.mean:.2f}: the seeds of each world agree, the worlds do not"
+    )
     reported = row(NAME, EVERYWHERE, twin.agent, f"improvement_prob_over_{twin.control}", chance)
     return reported, Finding(
         f"Over {', '.join(worlds)}, {twin.asks}: a run of {display_name(twin.agent)} beats one of "
-        f"{display_name(twin.control)} with probability {written(chance)}.",
+        f"{display_name(twin.control)} with probability {said}.",
         shown,
     )
 

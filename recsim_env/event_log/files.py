@@ -17,7 +17,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     hidden file that ends in `.partial`.
 
     Raises:
-        OSError: of the block, such as of a full disk; names `path` where it named no file or the temporary one.
+        OSError: of the block, such as of a full disk; names `path` unless it named another file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -60,12 +60,12 @@ def test_serial_goes_on_after_a_failure(tmp_path):
     assert folder.has("good")
 
 
-def test_a_task_whose_process_is_lost_is_tried_again(tmp_path):
+def test_a_task_whose_process_is_lost_is_tried_again_to_the_same_bits(tmp_path, drawn_in_a_process):
     folder, recorder = TaskFolder(tmp_path, {}), Recorder()
     Engine("process", 1).run(
-        [Task("lost", vanish_once, {"marker": str(tmp_path / "marker")})], folder, recorder
+        [Task("lost", vanish_once, {"marker": str(tmp_path / "marker"), "seed": 0})], folder, recorder
     )
-    assert folder.result("lost") == {"tries": 2}
+    assert folder.result("lost") == drawn_in_a_process[0]
     assert recorder.started == ["lost", "lost"]
     assert recorder.finished == {"lost": None}
 
@@ -74,12 +74,12 @@ def test_a_task_whose_process_is_lost_is_tried_again(tmp_path):
 @pytest.mark.filterwarnings("ignore")  # what Ray warns of is its own affair
 def test_ray_gives_the_bits_of_a_process_and_outlives_its_workers(tmp_path, ray_engine, drawn_in_a_process):
     folder, recorder = TaskFolder(tmp_path, {}), Recorder()
-    once = Task("lost", vanish_once, {"marker": str(tmp_path / "marker")})
+    once = Task("lost", vanish_once, {"marker": str(tmp_path / "marker"), "seed": 0})
     threads = Task("threads", square, {"value": 3})
     with pytest.raises(TasksFailedError) as caught:
         ray_engine.run([*DRAWS, once, threads, Task("bad", fail)], folder, recorder)
     assert [folder.result(task.name) for task in DRAWS] == drawn_in_a_process
-    assert folder.result("lost") == {"tries": 2}
+    assert folder.result("lost") == drawn_in_a_process[0]
     assert folder.result("threads")["threads"] == "1"
     assert folder.result("threads")["process"] != os.getpid()
     assert list(caught.value.failures) == ["bad"]

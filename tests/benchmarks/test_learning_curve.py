@@ -4,6 +4,7 @@ import io
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy import stats
 
 from benchmarks.curve_report import curve_table
 from benchmarks.learning_curve import FIXED, report, sized_name
@@ -39,6 +40,22 @@ def test_scores_are_shares_of_the_gap_by_size(folder):
         assert rows[f"sqn, logging {size}", "reward_per_user"]["value"] == pytest.approx(reward)
         assert rows[f"sqn, logging {size}", "gap_share"]["value"] == pytest.approx((reward - 1) / 4)
     assert rows["logging", "gap_share"]["value"] == pytest.approx(0.25)
+
+
+def test_agents_with_a_setting_changed_are_controls_on_the_same_logs(folder):
+    for size in SIZES:
+        for seed in SEEDS:
+            name = sized_name("sqn:gamma=0.0", size, seed)
+            result = {"metrics": {"reward_per_user": reward_of(size, seed) - 0.5 - 0.01 * seed}}
+            write_json(folder.path(name), {"task": name, "fingerprint": folder.fingerprint, "result": result})
+    summary = report(folder, ["sqn", "sqn:gamma=0.0"], SIZES, SEEDS)
+    row = lookup(summary["rows"])["sqn, logging 1000", "reward_minus_sqn:gamma=0.0, logging 1000"]
+    half = stats.t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
+    assert [row["value"], row["lower"], row["upper"]] == pytest.approx([0.51, 0.51 - half, 0.51 + half])
+    texts = [finding["text"] for finding in summary["findings"] if finding["shown"]]
+    assert texts[0] == "SQN closes of the gap: 30% [18, 42] from 1,000, 55% [43, 67] from 10,000 decisions."
+    assert "earns more than" in texts[2]
+    assert len(texts) == 4
 
 
 def test_it_writes_a_row_per_seed_and_a_figure(folder):

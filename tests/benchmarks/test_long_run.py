@@ -6,7 +6,7 @@ import pytest
 from agents import AgentSpec, LoggingPolicy, Popular
 from benchmarks.experiment import serve_held_out
 from benchmarks.experiments.long_run import held_out_log, next_click_accuracy, scorer_of
-from benchmarks.experiments.score_long_run import agreement, foresight, reward_until
+from benchmarks.experiments.score_long_run import agreement, beyond_myopia, foresight, reward_until
 from recsim_env import World, get_scenario
 from recsim_env.event_log import collect_log
 
@@ -116,3 +116,24 @@ def test_foresight_that_pays_late_is_found_late():
     assert late.text.count("]*") == 2
     assert not nothing.shown
     assert "None is shown" in nothing.text
+
+
+@pytest.mark.parametrize(("lead", "shown"), [(1.0, True), (-1.0, False)])
+def test_foresight_is_held_against_the_best_choices_of_the_moment(lead, shown):
+    generator = np.random.default_rng(2)
+
+    def seeds(mean):
+        rewards = mean + 0.05 * generator.normal(size=10)
+        return [{"metrics": {"reward_per_user": reward}} for reward in rewards]
+
+    agents = {"random": seeds(1.0), "myopic": seeds(5.0)}
+    for family in ("sqn:acting_head=q,gamma=", "double-dqn:gamma="):
+        agents |= {f"{family}0.0": seeds(3.0), f"{family}0.9": seeds(3.0)}
+    agents["double-dqn:gamma=0.9"] = seeds(5.0 + lead)
+    rows, (finding,) = beyond_myopia("Boredom-v0", agents, [0.0, 0.9])
+    found = {(one["agent"], one["metric"]): one["value"] for one in rows}
+    assert found["double-dqn:gamma=0.9", "reward_minus_myopic"] == pytest.approx(lead, abs=0.1)
+    assert found["sqn:acting_head=q,gamma=0.0", "reward_minus_myopic"] == pytest.approx(-2, abs=0.1)
+    assert finding.shown == shown
+    assert ("1 of 4 learners" if shown else "none of 4 learners") in finding.text
+    assert "double DQN gamma=0.9" in finding.text

@@ -48,8 +48,31 @@ def test_a_temporal_split_learns_from_nothing_that_comes_later():
     assert validation.time.max() < test.time.min()
     assert set(test.session.tolist()) == set(range(45, 50))
     assert len(train.item) < np.count_nonzero(some_sessions().session < 40), "no session ran over the cut"
+    assert {part.num_items for part in (train, validation, test)} == {len(set(train.item.tolist()))}
     with pytest.raises(ValueError, match="expected 'random' or 'temporal', got 'by-user'"):
         sessions.split(some_sessions(), "by-user", 0)
+
+
+def test_what_a_temporal_split_trains_on_does_not_depend_on_what_comes_later():
+    """Other items in the last sessions change the random split's filter, not the temporal training part."""
+    generator = np.random.default_rng(0)
+    session, time = np.repeat(np.arange(40), 5), np.arange(200)
+    item, purchase = generator.integers(0, 60, 200), np.zeros(200, bool)
+    changed = np.where(session < 32, item, generator.integers(0, 60, 200))
+
+    def training(items, kind):
+        data = sessions.prepared(session, items, purchase, time, least_count=3, kind=kind)
+        return data, sessions.split(data, kind, 0)
+
+    whole, (train, _, test) = training(item, "temporal")
+    _, (again, _, _) = training(changed, "temporal")
+    for one, other in zip(train, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    first = np.bincount(item[session < 32], minlength=60)
+    assert train.num_items == np.count_nonzero(first >= 3) < whole.num_items
+    assert np.bincount(train.item).min() >= 3
+    assert len(test.item) == np.count_nonzero(first[item[session >= 36]] >= 3)
+    assert training(item, "random")[0].num_items != training(changed, "random")[0].num_items
 
 
 def test_a_log_holds_what_came_before_and_what_it_earned():
@@ -78,13 +101,15 @@ def test_a_catalog_knows_the_training_sessions_only():
 
 def test_retailrocket_as_in_the_papers(tmp_path):
     path = events_file(tmp_path)
-    name, data = sessions.read_data(path, None)
+    name, by_split = sessions.read_data(path, None)
+    data = by_split["random"]
     assert name == "RetailRocket"
     assert data.num_items == 5, "items that one visitor viewed are gone, and so are transactions"
     assert data.session[-1] == 59
     assert np.all(np.diff(data.item)[np.diff(data.session) == 0] % 5 == 1)
     assert data.purchase.mean() == pytest.approx(0.3, abs=0.05)
-    assert sessions.read_data(tmp_path, None)[1].item.tolist() == data.item.tolist()
+    assert sessions.read_data(tmp_path, None)[1]["random"].item.tolist() == data.item.tolist()
+    assert by_split["temporal"].num_items > 5, "rare ones go when the training sessions are known"
     sessions.save(tmp_path / "kept.npz", data)
     again = sessions.load(tmp_path / "kept.npz")
     assert all(np.array_equal(a, b) for a, b in zip(data, again, strict=True))
@@ -100,7 +125,8 @@ def test_yoochoose_as_in_the_papers(tmp_path):
     with pytest.raises(UsageError, match=r"expected yoochoose-buys\.dat beside"):
         sessions.read_data(tmp_path, None)
     (tmp_path / "yoochoose-buys.dat").write_text("".join(buys[:11]))
-    name, data = sessions.read_data(tmp_path, None)
+    name, by_split = sessions.read_data(tmp_path, None)
+    data = by_split["random"]
     assert name == "RC15"
     assert data.session[-1] == 10, "the session of two is gone"
     assert data.purchase.tolist() == [False, False, False, True] * 11

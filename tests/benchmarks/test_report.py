@@ -3,15 +3,19 @@
 import io
 import json
 import re
+import shlex
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
 from rich.console import Console
+from typer.main import get_command
 
+from benchmarks.cli import app
 from benchmarks.errors import UsageError
 from benchmarks.experiments.frame import findings_table
 from benchmarks.report import make_page, make_text, number_text, report
-from benchmarks.results import comparison_findings, flattened, read_results, reported_figures
+from benchmarks.results import command_line, comparison_findings, flattened, read_results, reported_figures
 from benchmarks.rows import row
 from benchmarks.statistics import Interval
 from benchmarks.style import figure
@@ -158,6 +162,56 @@ def test_the_main_job_reads_as_findings():
     assert [finding["shown"] for finding in findings] == [True, False]
     assert findings[0]["text"].startswith("SQN earns more than logging policy: +2.00 [+1.00, +3.00]")
     assert "is not shown to differ from popular" in findings[1]["text"]
+
+
+def test_the_main_job_says_who_has_most_of_what():
+    rows = [
+        row("compare", "Storefront-v0", agent, "tail_share", Interval(mean, low, high, "t", seeds))
+        for agent, mean, low, high, seeds in (("sqn", 0.25, 0.2, 0.3, 3), ("random", 0.5, np.nan, np.nan, 1))
+    ]
+    (finding,) = comparison_findings(rows)
+    assert finding["text"] == "Share of impressions in the long tail: random 0.5; SQN 0.25 [0.2, 0.3]."
+
+
+@pytest.mark.parametrize(
+    ("summary", "settings", "typed"),
+    [
+        (
+            {"command": "compare", "experiment": "verdict", "seeds": [0, 1, 2]},
+            {"preset": "quick", "scenarios": ["Tiny-v0", "Memoryless-v0"]},
+            "recsim-env compare --experiment verdict --preset quick --seeds 3",
+        ),
+        (
+            {"command": "compare", "experiment": "controls", "seeds": [5]},
+            {"preset": "standard", "scenarios": ["Tiny-v0"]},
+            "recsim-env compare --experiment controls --preset standard --scenario Tiny-v0 --seeds 1"
+            " --first-seed 5",
+        ),
+        (
+            {
+                "command": "learning-curve",
+                "agents": ["sqn", "ips:dim=16"],
+                "sizes": [20_000],
+                "seeds": [0, 1],
+            },
+            {"scenario": "recsim_env/Storefront-v0", "world": {}},
+            "recsim-env learning-curve --scenario Storefront-v0 --agents sqn,ips:dim=16 --sizes 20000"
+            " --seeds 2",
+        ),
+        (
+            {"command": "narrow-support", "seeds": [0, 1]},
+            {"scenario": "Memoryless-v0"},
+            "recsim-env narrow-support --seeds 2",
+        ),
+        ({"command": "throughput"}, {}, "recsim-env throughput"),
+    ],
+)
+def test_how_a_command_is_typed_again(summary, settings, typed):
+    assert command_line(summary, settings) == typed
+    command, *options = shlex.split(typed.removeprefix("recsim-env "))
+    given = [option.removeprefix("--") for option in options if option.startswith("--")]
+    known = {option for one in get_command(app).commands[command].params for option in one.opts}
+    assert {f"--{name}" for name in given} <= known
 
 
 def test_figures_of_all_comparisons_have_one_form(results, tmp_path):

@@ -12,11 +12,14 @@ from benchmarks.experiments.paired import Twin, differences, of_twins
 from benchmarks.experiments.score_verdict import (
     SHUFFLED,
     SUPERVISED,
+    improvement,
+    leaders,
     memoryless_findings,
     score_results,
     shuffled_finding,
 )
 from benchmarks.experiments.verdict import SIZES, SLATES, agents_in, draw, score_planning
+from benchmarks.statistics import Interval
 from benchmarks.summary import REFERENCES
 from recsim_env import SCENARIOS
 from tests.benchmarks.test_experiments import SMALL, small_run
@@ -140,6 +143,32 @@ def planted_world(place, earned):
         for rank, (agent, value) in enumerate(earned.items())
     }
     return world | {"planning": [{"gain": {"reward_per_user": 2.0, "session_length": 1.0}}] * 10}
+
+
+def test_a_control_in_front_of_the_learners_is_named():
+    scores = {
+        "random": Interval(0.0, 0.0, 0.0, "t", 5),
+        "sqn": Interval(0.2, 0.1, 0.3, "t", 5),
+        "ips": Interval(0.3, 0.2, 0.4, "t", 5),
+        "sqn:gamma=0.0": Interval(0.25, 0.2, 0.3, "t", 5),
+    }
+    assert leaders(scores, 1) == "IPS 30% [20, 40]"
+    assert (
+        leaders(scores, 2)
+        == "IPS 30% [20, 40]; SQN 20% [10, 30] (and, a control, by SQN gamma=0.0 25% [20, 30])"
+    )
+
+
+def test_a_chance_that_no_resample_changes_is_not_shown_unless_every_run_wins():
+    twin, worlds = Twin("sqn", "sqn:gamma=0.0", "foresight"), ["one", "two"]
+    won, lost = (
+        {"sqn": np.arange(2.0, 5.0), twin.control: np.zeros(3)},
+        {"sqn": np.zeros(3), twin.control: np.ones(3)},
+    )
+    _, divided = improvement(twin, worlds, {"one": won, "two": lost})
+    _, agreed = improvement(twin, worlds, {"one": won, "two": won})
+    assert (divided.shown, agreed.shown) == (False, True)
+    assert divided.text.endswith("with probability 0.50: the seeds of each world agree, the worlds do not.")
 
 
 def test_the_whole_score_on_planted_results():
