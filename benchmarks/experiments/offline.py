@@ -257,8 +257,9 @@ def questions(
         ]
         for question, of_question in pairs.items()
     }
-    claims["logging"] = [
-        contest(size["scenario"], (learner, BASE, base), None, share[learner, BASE, base], own[BASE])
+    claims["quality"] = [
+        contest(size["scenario"], (learner, policy, base), None, share[learner, policy, base], own[policy])
+        for policy in dict.fromkeys((BASE, *size["qualities"]))
         for learner in learners
     ]
     return claims

@@ -99,7 +99,7 @@ def test_shares_findings_and_estimates_from_results():
         "length": 3,
         "support": 3,
         "method": 6,
-        "logging": 3,
+        "quality": 6,
     }
     points = found.curves["scatter"]
     assert len(points["snips"]) == len(offline.arms_of(size))
