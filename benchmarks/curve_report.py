@@ -25,6 +25,12 @@ def arm_name(agent: str, log_decisions: int | None) -> str:
     return agent if log_decisions is None else f"{agent}, logging {log_decisions}"
 
 
+def arm_text(arm: str) -> str:
+    """An arm with a log, by the name it has in rows, for sentences."""
+    agent, _, decisions = arm.rpartition(", logging ")
+    return f"{display_name(agent)} from {int(decisions):,} decisions"
+
+
 def curve_table(summary: Mapping[str, Any]) -> RenderableType:
     """Reward and share of the gap, learner by learner and size by size."""
     rows = lookup(summary["rows"])

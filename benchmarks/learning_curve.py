@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks.choices import check_file, find_agents, find_scenario, parse_sizes, why_unable
 from benchmarks.compare import comparison_settings, task_name
-from benchmarks.curve_report import arm_name, curve_table, draw_learning_curve
+from benchmarks.curve_report import arm_name, arm_text, curve_table, draw_learning_curve
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, score_agent
@@ -164,10 +164,12 @@ def share_text(share: Mapping[str, Any]) -> str:
 def twin_findings(compared: Mapping[Twin, Difference]) -> list[dict[str, Any]]:
     """Every learner against its controls on the same logs."""
     return [
-        {"text": f"{display_name(twin.agent)} {one.verdict} {display_name(twin.control)}: {one.text}.",
-         "shown": one.shown}
+        {
+            "text": f"{arm_text(twin.agent)} {one.verdict} {arm_text(twin.control)}: {one.text}.",
+            "shown": one.shown,
+        }
         for twin, one in compared.items()
-    ]  # fmt: skip
+    ]
 
 
 def _reward(folder: TaskFolder, names: Sequence[str]) -> np.ndarray:

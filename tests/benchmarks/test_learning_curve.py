@@ -54,7 +54,9 @@ def test_agents_with_a_setting_changed_are_controls_on_the_same_logs(folder):
     assert [row["value"], row["lower"], row["upper"]] == pytest.approx([0.51, 0.51 - half, 0.51 + half])
     texts = [finding["text"] for finding in summary["findings"] if finding["shown"]]
     assert texts[0] == "SQN closes of the gap: 30% [18, 42] from 1,000, 55% [43, 67] from 10,000 decisions."
-    assert "earns more than" in texts[2]
+    assert texts[2].startswith(
+        "SQN from 1,000 decisions earns more than SQN gamma=0.0 from 1,000 decisions: 0.51"
+    )
     assert len(texts) == 4
 
 
