@@ -7,7 +7,7 @@ correction ends: pi(a|s) proportional to beta(a|s) r(s, a).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from rich.text import Text
 
 from benchmarks.choices import check_file
 from benchmarks.experiment import HELD_OUT_SEED
+from benchmarks.experiments.frame import written
+from benchmarks.experiments.paired import Difference, differences
 from benchmarks.progress import run_missing
 from benchmarks.rows import over_seeds, row
 from benchmarks.saving import run_settings, write_summary
@@ -43,8 +45,10 @@ TRAINING: dict[str, Any] = {
     "acting": "sample",
 }
 """The same for every method, not tuned."""
+UNCORRECTED = "uncorrected"
+METRIC = "expected_reward_minus_uncorrected"
 METHODS: dict[str, str] = {
-    "uncorrected": "uncorrected",
+    UNCORRECTED: "uncorrected",
     "plain IPS": "plain-ips",
     "capped": "capped",
     "self-normalised": "snips",
@@ -157,11 +161,11 @@ def value_of(prob: np.ndarray, reward: np.ndarray) -> float:
 
 
 def summarise(results: list[dict[str, Any]], seeds: list[int]) -> dict[str, Any]:
-    """Means over seeds, with the interval of the value and its width."""
-    rows = []
+    """Means over seeds, with the interval of the value and its width; every method against no correction."""
+    rows, worth = [], {}
     for name in METHODS:
         found = [result["methods"][name] for result in results]
-        values = np.array([one["value"] for one in found])
+        values = worth[name] = np.array([one["value"] for one in found])
         rows.append(
             {
                 **row(NAME, SCENARIO, name, "expected_reward", over_seeds(values)),
@@ -170,14 +174,33 @@ def summarise(results: list[dict[str, Any]], seeds: list[int]) -> dict[str, Any]
                 "largest": float(np.max([one["largest"] for one in found])),
             }
         )
+    corrected = [name for name in METHODS if name != UNCORRECTED]
+    pairs = [(worth[name], worth[UNCORRECTED]) for name in corrected]
+    compared = dict(zip(corrected, differences(pairs), strict=True)) if len(seeds) > 1 else {}
     return {
         "scenario": f"{SCENARIO}, {NUM_ITEMS} items",
         "logging": LOGGING,
         "decisions": DECISIONS,
         "seeds": seeds,
         "reference": results[0]["reference"],
-        "rows": rows,
+        "rows": [*rows, *(one.row(NAME, SCENARIO, name, METRIC) for name, one in compared.items())],
+        "findings": findings(compared, rows, results[0]["reference"]),
     }
+
+
+def findings(
+    compared: Mapping[str, Difference], rows: Sequence[Mapping[str, Any]], reference: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """What every method is worth, and whether that is more than without correction on the same logs."""
+    known = ", ".join(f"{name} {value:.3f}" for name, value in reference.items())
+    worth = ", ".join(f"{one['agent']} {one['value']:.3f}" for one in rows)
+    said = [{"text": f"Expected reward of a decision: {worth}. Known exactly: {known}.", "shown": True}]
+    for name, one in compared.items():
+        verdict = "is worth more than" if one.interval.mean > 0 else "is worth less than"
+        verdict = verdict if one.shown else "is not shown to differ from"
+        text = f"{name} {verdict} no correction, by {written(one.interval, 3)} (Holm p = {one.p:.3f})."
+        said.append({"text": text[0].upper() + text[1:], "shown": one.shown})
+    return said
 
 
 def support_table(summary: Mapping[str, Any]) -> RenderableType:
@@ -189,6 +212,8 @@ def support_table(summary: Mapping[str, Any]) -> RenderableType:
     for heading in ("value", "95% interval", "width", "sd", "effective", "largest weight", "from beta x r"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in summary["rows"]:
+        if "spread" not in one:
+            continue
         known = one["lower"] is not None
         table.add_row(
             one["agent"],

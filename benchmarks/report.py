@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.choices import check_file
-from benchmarks.results import Section, number_text, read_results, reported_figures
+from benchmarks.results import Section, read_results, reported_figures
 from benchmarks.svg import colour_rules, colours, inline_svg
 from benchmarks.tasks import check_writable, write_json
 from recsim_env.event_log import replacing
@@ -127,6 +127,13 @@ def cell_html(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return f"<td>{html.escape(str(value))}</td>"
     return f'<td class="number" data-value="{value!r}">{html.escape(number_text(value))}</td>'
+
+
+def number_text(value: float) -> str:
+    """A number as a reader wants it: thousands separated, four digits that matter."""
+    if isinstance(value, int) or float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def figure_label(path: Path, section: Section) -> str:

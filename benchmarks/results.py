@@ -28,12 +28,12 @@ ASKED = {
 }
 SKIPPED = ("tasks",)
 OVERVIEW = {
-    "reward_per_user": "Reward per user",
-    "catalog_coverage": "Share of the catalog that was shown",
-    "tail_share": "Share of impressions in the long tail",
-    "exposure_gini": "Gini coefficient of exposure",
+    "reward_per_user": ("Reward per user", ".2f"),
+    "catalog_coverage": ("Share of the catalog that was shown", ".1%"),
+    "tail_share": ("Share of impressions in the long tail", ".1%"),
+    "exposure_gini": ("Gini coefficient of exposure", ".2f"),
 }
-"""Metric -> what the main job's answer calls it."""
+"""Metric -> what the main job's answer calls it, and how it is written."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ def comparison_findings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     found = lookup(rows)
     findings = [
         {"text": f"{called}: {ranking}.", "shown": True}
-        for metric, called in OVERVIEW.items()
-        if (ranking := ranked(rows, metric))
+        for metric, (called, form) in OVERVIEW.items()
+        if (ranking := ranked(rows, metric, form))
     ]
     for agent in dict.fromkeys(row["agent"] for row in rows):
         if agent in REFERENCES:
@@ -212,18 +212,11 @@ def comparison_findings(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     return findings
 
 
-def ranked(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+def ranked(rows: Sequence[Mapping[str, Any]], metric: str, form: str) -> str:
     """All agents by one figure, the highest first, with intervals where there are several seeds."""
     having = sorted((row for row in rows if row["metric"] == metric), key=lambda row: -row["value"])
     return "; ".join(
-        f"{display_name(row['agent'])} {number_text(row['value'])}"
-        + ("" if row["lower"] is None else f" [{number_text(row['lower'])}, {number_text(row['upper'])}]")
+        f"{display_name(row['agent'])} {row['value']:{form}}"
+        + ("" if row["lower"] is None else f" [{row['lower']:{form}}, {row['upper']:{form}}]")
         for row in having
     )
-
-
-def number_text(value: float) -> str:
-    """A number as a reader wants it: thousands separated, four digits that matter."""
-    if isinstance(value, int) or float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:,.2f}" if abs(value) >= 1000 else f"{value:.4g}"

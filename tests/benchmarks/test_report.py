@@ -170,7 +170,7 @@ def test_the_main_job_says_who_has_most_of_what():
         for agent, mean, low, high, seeds in (("sqn", 0.25, 0.2, 0.3, 3), ("random", 0.5, np.nan, np.nan, 1))
     ]
     (finding,) = comparison_findings(rows)
-    assert finding["text"] == "Share of impressions in the long tail: random 0.5; SQN 0.25 [0.2, 0.3]."
+    assert finding["text"] == "Share of impressions in the long tail: random 50.0%; SQN 25.0% [20.0%, 30.0%]."
 
 
 @pytest.mark.parametrize(
