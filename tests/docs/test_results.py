@@ -77,6 +77,8 @@ def test_rows_have_one_form_and_say_where_they_come_from():
     sources = {source["experiment"]: source for source in SAVED["sources"]}
     assert set(sources) == {row["experiment"] for row in SAVED["rows"]}
     assert all(re.fullmatch("[0-9a-f]{40}", one["provenance"]["commit"]) for one in sources.values())
+    report = (ROOT / "docs" / "results" / "report.md").read_text()
+    assert all(f"`{one['command_line']}`" in report for one in sources.values())
 
 
 @pytest.mark.parametrize("line", table_after("## What comes out")[1:], ids=lambda line: line[0])
