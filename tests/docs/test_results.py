@@ -94,6 +94,17 @@ def test_the_main_table_is_that_of_the_saved_rows(line):
     assert stated >= 4
 
 
+def test_the_table_of_longer_logs_is_that_of_the_saved_rows():
+    head, *lines = table_after("### Longer logs")
+    sizes = [int(re.sub(r"\D", "", heading)) for heading in head[1:]]
+    for name, *cells in lines:
+        setting = re.search(r"`(.*)`", name)
+        agent = f"{name.split()[0].lower()}{f':{setting[1]}' if setting else ''}"
+        for size, text in zip(sizes, cells, strict=True):
+            arm = f"{agent}, logging {size}" if agent != "the" else "logging"
+            check(text, ROWS["learning-curve", "Storefront-v0", arm, "gap_share"])
+
+
 @pytest.mark.parametrize("line", CLAIMS, ids=lambda line: line[0])
 def test_every_claim_is_a_saved_row(line):
     """The last cell names the row: experiment, scenario, agent and metric."""
