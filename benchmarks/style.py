@@ -53,6 +53,7 @@ NAMES = {
     "double-dqn": "double DQN",
     "bootstrapped": "bootstrapped DQN",
     "cql": "CQL",
+    "slateq": "SlateQ",
     "snqn": "SNQN",
     "sac-rec": "SAC-rec",
     "sa2c": "SA2C",
