@@ -22,10 +22,10 @@ def test_noise_of_no_size_is_the_best_item_and_noise_of_great_size_is_random(exa
     results = example.main([*SMALL, *amounts, "--seeds", "2", "--first-seed", "1000", "--users", "400"])
     (best, still, noisy) = results.values()
     assert best == still
-    # Of six items shown at random for steps enough nearly all come, whoever is served.
+    # All six items come to somebody when they are shown at random.
     assert all(one["catalog_coverage"] == 1.0 for one in noisy)
     assert all(one["session_length"] > 0 for one in noisy)
-    assert "Gumbel 1e+09" in capsys.readouterr().out
+    assert "2 seeds" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
