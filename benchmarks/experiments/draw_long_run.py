@@ -8,11 +8,10 @@ from typing import Any
 
 from benchmarks.experiments.dots import cross
 from benchmarks.experiments.kinds import agent_looks
-from benchmarks.experiments.score_long_run import CUTOFF, RANKED, reward_name, swept
+from benchmarks.experiments.score_long_run import CUTOFF, RANKED, REFERENCES, reward_name, swept
 from benchmarks.labels import label_points
 from benchmarks.rows import lookup_row
 from benchmarks.style import Look, display_name, figure
-from benchmarks.summary import CEILING
 
 ACCURACY = f"ndcg@{CUTOFF}"
 Rows = Sequence[Mapping[str, Any]]
@@ -80,14 +79,12 @@ def draw_accuracy(rows: Rows, scenarios: Sequence[str], ranked: Sequence[str], f
                 )
                 for agent, look in looks.items()
             ]
-            oracle = lookup_row(rows, scenario, CEILING, "reward_per_user")["value"]
-            panel.axhline(oracle, color="#6b6b6b", lw=0.9, ls=(0, (4, 2)))
-            panel.annotate(
-                display_name(CEILING), (1, oracle), xycoords=("axes fraction", "data"), xytext=(-4, 3),
-                textcoords="offset points", ha="right", fontsize=8, color="#6b6b6b",
-            )  # fmt: skip
+            beside = ", ".join(
+                f"{display_name(name)} {lookup_row(rows, scenario, name, 'reward_per_user')['value']:.2f}"
+                for name in REFERENCES
+            )
+            panel.set_xlabel(f"NDCG@{CUTOFF} of held-out clicks\n(not drawn: {beside} reward per user)")
             panel.set_title(scenario + alike_text(rows, scenario))
-            panel.set_xlabel(f"NDCG@{CUTOFF} of held-out clicks")
             panel.set_ylabel("reward per user")
             panel.margins(0.16)
             label_points(panel, marks)
