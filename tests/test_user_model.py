@@ -1,8 +1,6 @@
 """Replacing parts of the kernel: the worked example passes its conformance, and mistakes are named."""
 
-import importlib.util
 import pickle
-from pathlib import Path
 
 import numba
 import numpy as np
@@ -12,19 +10,10 @@ import recsim_env
 from recsim_env import UserModel, World
 from recsim_env.testing import UserModelConformance
 from recsim_env.truth import slate_truth
+from tests.docs.programs import load_example
 from tests.small_worlds import digest, fresh_states, slates_for, small_config
 
-EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "dependent_clicks.py"
-
-
-def example():
-    spec = importlib.util.spec_from_file_location("dependent_clicks", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-DEPENDENT_CLICKS = example().USER_MODEL
+DEPENDENT_CLICKS = load_example("dependent_clicks").USER_MODEL
 
 
 class TestTheUserModelOfThePackage(UserModelConformance):

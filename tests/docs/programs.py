@@ -1,5 +1,6 @@
-"""The programs in a page of the documentation."""
+"""The programs in a page of the documentation, and the scripts beside it."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -9,6 +10,14 @@ ROOT = Path(__file__).parents[2]
 def page(name):
     """The text of a page, by its path in the project."""
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def load_example(name):
+    """A script of `docs/examples` as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def programs_of(text):

@@ -1,20 +1,15 @@
 """The example of chance in acting runs, and its rules are what its text says."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "chance_in_acting.py"
+from tests.docs.programs import load_example
+
 SMALL = ["--scenario", "Tiny-v0", "--agents", "sqn:acting_head=q,epochs=1.0,dim=8", "--decisions", "300"]
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("chance_in_acting", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example("chance_in_acting")
 
 
 def test_noise_of_no_size_is_the_best_item_and_noise_of_great_size_is_random(example, capsys):

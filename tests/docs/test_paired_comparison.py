@@ -1,23 +1,19 @@
 """The example of paired comparison runs, and pairing does what its text says."""
 
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from recsim_env import World, get_scenario
+from tests.docs.programs import ROOT, load_example
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "paired_comparison.py"
+SCRIPT = ROOT / "docs" / "examples" / "paired_comparison.py"
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("paired_comparison", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example("paired_comparison")
 
 
 def test_pairing_needs_fewer_users(example):
