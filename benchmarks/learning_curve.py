@@ -16,11 +16,12 @@ from benchmarks.curve_report import arm_name, arm_text, curve_table, draw_learni
 from benchmarks.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.experiment import Experiment, score_agent
+from benchmarks.experiments.normalised import percent
 from benchmarks.experiments.paired import Difference, Twin, of_twins
 from benchmarks.progress import run_missing
-from benchmarks.rows import lookup, over_seeds, row
+from benchmarks.rows import over_seeds, row
 from benchmarks.saving import write_csv, write_rows, write_summary
-from benchmarks.statistics import gap_share
+from benchmarks.statistics import Interval, gap_share
 from benchmarks.style import display_name
 from benchmarks.summary import CEILING, FLOOR, metric_values
 from benchmarks.tasks import Task, TaskFolder
@@ -91,6 +92,7 @@ def report(
     rows: list[dict[str, Any]] = []
     per_seed: list[dict[str, Any]] = []
     rewards: dict[str, np.ndarray] = {}
+    shares: dict[str, Interval] = {}
     scenario = folder.settings["scenario"]
     cases = [(agent, length) for agent in learners for length in sorted(lengths)]
     for agent, length in [*cases, ("logging", None)]:
@@ -98,9 +100,10 @@ def report(
         if length is not None:
             reward = _reward(folder, [sized_name(agent, length, seed) for seed in seeds])
         share = gap_share(reward, fixed[FLOOR], fixed[CEILING])
-        rewards[arm_name(agent, length)] = reward
-        for metric, values in (("reward_per_user", reward), ("gap_share", share)):
-            rows.append(row(NAME, scenario, arm_name(agent, length), metric, over_seeds(values)))
+        arm = arm_name(agent, length)
+        rewards[arm], shares[arm] = reward, over_seeds(share)
+        rows.append(row(NAME, scenario, arm, "reward_per_user", over_seeds(reward)))
+        rows.append(row(NAME, scenario, arm, "gap_share", shares[arm]))
         per_seed += [
             {
                 "agent": agent,
@@ -119,7 +122,6 @@ def report(
         for length in sorted(lengths)
     ]
     compared = of_twins(twins, rewards)
-    found = lookup(rows)
     rows += [
         one.row(NAME, scenario, twin.agent, f"reward_minus_{twin.control}") for twin, one in compared.items()
     ]
@@ -131,34 +133,23 @@ def report(
         seeds=list(seeds),
         rows=rows,
         per_seed=per_seed,
-        findings=[*share_findings(found, learners, sorted(lengths)), *twin_findings(compared)],
+        findings=[*share_findings(shares, learners, sorted(lengths)), *twin_findings(compared)],
     )
     draw_learning_curve(saved, folder.folder)
     return saved
 
 
 def share_findings(
-    found: Mapping[tuple[str, str], Mapping[str, Any]], learners: Sequence[str], lengths: Sequence[int]
+    shares: Mapping[str, Interval], learners: Sequence[str], lengths: Sequence[int]
 ) -> list[dict[str, Any]]:
     """What each learner closes of the gap, size by size."""
     findings = []
     for agent in learners:
-        shares = [found[arm_name(agent, length), "gap_share"] for length in lengths]
-        text = ", ".join(
-            f"{share_text(share)} from {length:,}" for length, share in zip(lengths, shares, strict=True)
-        )
+        text = ", ".join(f"{percent(shares[arm_name(agent, length)])} from {length:,}" for length in lengths)
         findings.append(
             {"text": f"{display_name(agent)} closes of the gap: {text} decisions.", "shown": True}
         )
     return findings
-
-
-def share_text(share: Mapping[str, Any]) -> str:
-    """A share of the gap in percent, with its interval where there are several seeds."""
-    text = f"{100 * share['value']:.0f}%"
-    if share["lower"] is None:
-        return text
-    return f"{text} [{100 * share['lower']:.0f}, {100 * share['upper']:.0f}]"
 
 
 def twin_findings(compared: Mapping[Twin, Difference]) -> list[dict[str, Any]]:

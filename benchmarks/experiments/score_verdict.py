@@ -135,7 +135,7 @@ def scenario_rows(
 
 
 def leaders(scores: Mapping[str, Interval], count: int) -> str:
-    """The learners of highest score, with their intervals, and the best control if it is among them."""
+    """The agents of highest score, with intervals; no oracle, and a control only if it is among them."""
     shown = {twin.agent for twin in TWINS} - {SHUFFLED}
     able = sorted((a for a in scores if a not in (FLOOR, CEILING)), key=lambda agent: -scores[agent].mean)
     learners = [agent for agent in able if ":" not in agent or agent in shown][:count]

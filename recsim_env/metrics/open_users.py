@@ -33,14 +33,14 @@ class OpenUsers:
 
         Args:
             user_id: [b] int64 >= 0, every user once.
-            step: [b] int >= 0, of their episodes.
+            step: [b] int >= 0, counted from the beginning of the visit.
 
         Returns:
             (rows [b] int64, valid until users come or go; [b] bool, who was new).
 
         Raises:
-            ValueError: a user comes twice, or comes first in the middle of an episode, whose beginning
-                another shard must have.
+            ValueError: a user comes twice, or comes first in the middle of a visit, whose beginning another
+                shard must have.
         """
         ordered = np.sort(user_id)
         if (ordered[1:] == ordered[:-1]).any():
@@ -54,7 +54,7 @@ class OpenUsers:
             late = np.flatnonzero(fresh & (step > 0))
             if len(late):
                 raise ValueError(
-                    f"user_id: expected episodes from their first step on, got user {user_id[late[0]]} "
+                    f"user_id: expected visits from their first step on, got user {user_id[late[0]]} "
                     f"first at step {step[late[0]]}; split logs by user, not by time"
                 )
             coming = np.sort(user_id[fresh])

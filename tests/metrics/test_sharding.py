@@ -84,7 +84,7 @@ def test_users_whose_episode_goes_on_in_both_shards_are_named():
 
 
 def test_logs_split_by_time_are_refused():
-    """Whoever is in the middle of an episode where the second part begins would be taken for new."""
+    """Whoever is in the middle of a visit where the second part begins would be taken for new."""
     with pytest.raises(ValueError, match=r"got user \d+ first at step 3; split logs by user, not by time"):
         card_of(LOG[3:])
 
